@@ -1,0 +1,195 @@
+# rtctcp. `make help` lists the targets; `make test` and `make run` need nothing prepared.
+
+# ---- What you may set ---------------------------------------------------------------------------
+BUILD    ?= build
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CONTEXT  ?= fcontext#  the stack switch: fcontext or ucontext
+SANITIZE ?=#           address,undefined or thread
+WERROR   ?=#           1: warnings are errors, as in CI
+CFLAGS   ?= -O2 -g
+
+# ---- Flags --------------------------------------------------------------------------------------
+VERSION := $(shell sed -n 's/.*RTC_VERSION  *"\(.*\)".*/\1/p' rtctcp/include/rtctcp/version.h)
+SONAME  := librtctcp.so.$(firstword $(subst ., ,$(VERSION)))
+
+WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wmissing-prototypes \
+            -Wstrict-prototypes -Wpointer-arith -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough \
+            $(if $(WERROR),-Werror)
+
+# pkg-config is asked once, when first needed: the packages may just have been installed.
+once = $(eval $(1) := $(2))$($(1))
+LIB_PACKAGES    := libuv libsrtp2 nice openssl
+SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0
+LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(shell pkg-config --cflags $(LIB_PACKAGES)))
+LIB_LIBS      = $(call once,LIB_LIBS,$(shell pkg-config --libs $(LIB_PACKAGES)))
+SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(shell pkg-config --cflags $(SERVER_PACKAGES)))
+SERVER_LIBS   = $(call once,SERVER_LIBS,$(shell pkg-config --libs $(SERVER_PACKAGES)))
+TEST_LIBS     = $(call once,TEST_LIBS,$(shell pkg-config --libs cmocka))
+CONTEXT_LIBS  := $(if $(filter fcontext,$(CONTEXT)),-l:libboost_context.a)
+
+SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread -MMD -MP \
+             $(WARNINGS) $(CFLAGS) $(SANITIZE_FLAGS) $(CPPFLAGS)
+ALL_LDFLAGS = -pthread $(SANITIZE_FLAGS) $(LDFLAGS)
+
+# ---- Files --------------------------------------------------------------------------------------
+OTHER_CONTEXT := $(filter-out %/context_$(CONTEXT).c,$(wildcard rtctcp/src/runtime/context_*.c))
+LIB_SOURCES    := $(filter-out $(OTHER_CONTEXT),$(wildcard rtctcp/src/*/*.c))
+SERVER_SOURCES := $(wildcard interop/server/*.c)
+SERVER_PAGES   := $(wildcard interop/server/page/*)
+SUPPORT_SOURCES := $(wildcard rtctcp/test/support/*.c)
+TEST_SOURCES   := $(wildcard rtctcp/test/*/test_*.c)
+FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
+
+LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
+SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUILD)/obj/%.o)
+SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
+TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%)
+FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
+FORMATTED       := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
+
+STATIC_LIB := $(BUILD)/librtctcp.a
+SHARED_LIB := $(BUILD)/librtctcp.so
+SERVER     := $(BUILD)/rtctcp-server
+PC_FILE    := $(BUILD)/rtctcp.pc
+
+# ---- Targets ------------------------------------------------------------------------------------
+.DEFAULT_GOAL := all
+.PHONY: help deps all run test unit asan tsan valgrind backends lint headers format interop-chrome \
+        example install uninstall check-install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) ## build the library and the server (the default)
+
+deps: ## install what is missing (Debian 12 packages); does nothing when all is there
+	@.ci/deps
+
+run: deps ## set up, build and start the server on http://127.0.0.1:8080/
+	@$(MAKE) --no-print-directory all
+	$(SERVER) $(ARGS)
+
+test: deps ## set up, and run everything that a change could break
+	@.ci/test
+
+unit: $(TEST_PROGRAMS) ## run the unit suite of this build
+	@rtctcp/test/run $(TEST_PROGRAMS)
+
+asan: ## run the unit suite under AddressSanitizer and UndefinedBehaviorSanitizer, both contexts
+	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan SANITIZE=address,undefined
+	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan-ucontext SANITIZE=address,undefined CONTEXT=ucontext
+
+tsan: ## run the unit suite under ThreadSanitizer
+	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/tsan SANITIZE=thread
+
+valgrind: ## run the unit suite under Valgrind, both contexts
+	@$(MAKE) --no-print-directory $(TEST_PROGRAMS)
+	@RTC_TEST_VALGRIND=1 rtctcp/test/run $(TEST_PROGRAMS)
+	@$(MAKE) --no-print-directory valgrind-one BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+valgrind-one: $(TEST_PROGRAMS)
+	@RTC_TEST_VALGRIND=1 rtctcp/test/run $(TEST_PROGRAMS)
+
+backends: ## run the unit suite on both stack switches
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+interop-chrome: all ## publish and play with a real Chromium
+	@cd interop/browsers && npm ci --silent --no-audit --no-fund
+	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
+
+lint: headers ## formatting, clang-tidy, cppcheck, the floors' order
+	@.ci/lint
+
+headers: ## every public header compiles alone, as C11 and as C++
+	@for header in rtctcp/include/rtctcp/*.h; do \
+	  $(CC) -std=c11 -Wall -Wextra -Werror -Irtctcp/include -fsyntax-only -x c $$header && \
+	  $(CXX) -Wall -Wextra -Werror -Irtctcp/include -fsyntax-only -x c++ $$header || exit 1; \
+	done
+
+format: ## format all C files (clang-format 14)
+	@clang-format-14 --version >/dev/null && clang-format-14 -i $(FORMATTED)
+
+install: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) ## install the library, its headers and rtctcp.pc
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/rtctcp
+	install -m 644 rtctcp/include/rtctcp/*.h $(DESTDIR)$(PREFIX)/include/rtctcp/
+	install -m 644 $(STATIC_LIB) $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(SHARED_LIB) $(DESTDIR)$(PREFIX)/lib/librtctcp.so.$(VERSION)
+	ln -sf librtctcp.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/librtctcp.so
+	install -m 644 $(PC_FILE) $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+
+uninstall: ## remove what install put there
+	rm -rf $(DESTDIR)$(PREFIX)/include/rtctcp
+	rm -f $(DESTDIR)$(PREFIX)/lib/librtctcp.a $(DESTDIR)$(PREFIX)/lib/librtctcp.so \
+	      $(DESTDIR)$(PREFIX)/lib/$(SONAME) $(DESTDIR)$(PREFIX)/lib/librtctcp.so.$(VERSION) \
+	      $(DESTDIR)$(PREFIX)/lib/pkgconfig/rtctcp.pc
+
+check-install: ## install to a scratch place, and build the README's program against that
+	@.ci/check-install
+
+clean: ## remove the build directory
+	rm -rf $(BUILD)
+
+# ---- Rules --------------------------------------------------------------------------------------
+# Objects are made anew when the flags change: a build directory holds one kind of build.
+FLAGS_STAMP := $(BUILD)/flags
+FLAGS := $(CC) $(CFLAGS) $(CPPFLAGS) $(SANITIZE) $(WERROR) $(CONTEXT)
+$(FLAGS_STAMP): FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/obj/rtctcp/src/%.o: rtctcp/src/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+
+$(BUILD)/obj/rtctcp/test/%.o: rtctcp/test/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -c $< -o $@
+
+$(BUILD)/obj/rtctcp/fuzz/%.o: rtctcp/fuzz/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+
+# The server sees the public headers only, as any user's program.
+$(BUILD)/obj/interop/server/%.o: interop/server/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SERVER_CFLAGS) -Irtctcp/include -c $< -o $@
+
+# A page file becomes an object with the symbols page_NAME and page_NAME_len.
+$(BUILD)/obj/interop/server/page/%.o: interop/server/page/% interop/server/embed.sh $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	@interop/server/embed.sh $< > $(@:.o=.c)
+	$(CC) $(ALL_CFLAGS) -c $(@:.o=.c) -o $@
+
+$(STATIC_LIB): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(SHARED_LIB): $(LIB_OBJECTS)
+	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
+	  $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+	ln -sf $(@F) $(@D)/$(SONAME)
+
+$(PC_FILE): rtctcp/rtctcp.pc.in $(FLAGS_STAMP)
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	     -e 's|@REQUIRES@|$(LIB_PACKAGES)|' -e 's|@CONTEXT_LIBS@|$(CONTEXT_LIBS)|' $< > $@
+
+$(SERVER): $(SERVER_OBJECTS) $(SHARED_LIB)
+	$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
+
+$(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

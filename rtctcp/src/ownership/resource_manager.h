@@ -1,0 +1,67 @@
+/* The resource manager: an index of resources by id and by name, and the coroutine that disposes of
+ * them, later, in its own turn of the loop (invariant 3). It holds no handle of a live resource;
+ * whoever ends one gives the handle to rtc_resource_manager_remove. */
+#ifndef RTC_OWNERSHIP_RESOURCE_MANAGER_H
+#define RTC_OWNERSHIP_RESOURCE_MANAGER_H
+
+#include "ownership/resource.h"
+
+#include <rtctcp/worker.h>
+
+typedef struct RtcResourceManager RtcResourceManager;
+
+/* Told of every removal. May subscribe, unsubscribe (itself too) and remove resources (the same one
+ * too) from inside its callbacks. A subscriber added during a callback is told from the next event
+ * on; one removed is not told any more. */
+typedef struct RtcResourceSubscriber {
+  /* At the removal, inside rtc_resource_manager_remove. Never yields. NULL: not told. */
+  void (*before_dispose)(struct RtcResourceSubscriber *subscriber, RtcResource *resource);
+  /* At the disposal, in the manager's coroutine, before the type's dispose. NULL: not told. */
+  void (*disposing)(struct RtcResourceSubscriber *subscriber, RtcResource *resource);
+} RtcResourceSubscriber;
+
+/* Makes a manager and starts its coroutine. name: for the log, static.
+ * Errors: NO_MEMORY, CLOSED */
+RTC_MUST_CHECK RtcError rtc_resource_manager_new(RtcResourceManager **manager, RtcWorker *worker,
+                                                 const char *name);
+
+/* Ends the coroutine, after everything that was removed has been disposed of; on_closed is called
+ * when it has ended, and the manager is freed after that call. No resource may be live then, and
+ * nothing may be added or removed once on_closed was called. */
+void rtc_resource_manager_close(RtcResourceManager *manager, void (*on_closed)(void *arg),
+                                void *arg);
+
+/* A fresh id of this manager, never 0, never given twice. */
+uint64_t rtc_resource_manager_next_id(RtcResourceManager *manager);
+
+/* Makes an unmanaged resource findable. The manager borrows it: the caller's handle stays his.
+ * id      not 0
+ * name    copied; NULL or "": only by id
+ * Errors: EXISTS (the id or the name is taken: nothing is changed), INVALID_STATE, NO_MEMORY */
+RTC_MUST_CHECK RtcError rtc_resource_manager_add(RtcResourceManager *manager, RtcResource *resource,
+                                                 uint64_t id, const char *name);
+
+/* Borrowed; NULL: there is none. What was removed is not found. */
+RtcResource *rtc_resource_manager_find_by_id(const RtcResourceManager *manager, uint64_t id);
+RtcResource *rtc_resource_manager_find_by_name(const RtcResourceManager *manager, const char *name);
+
+/* Takes the handle out of *slot, makes the resource unfindable, tells before_dispose, and queues
+ * the disposal. A resource that is removed already only loses this handle; one of no manager is
+ * queued as well. Never yields. */
+void rtc_resource_manager_remove(RtcResourceManager *manager, RtcResource **slot);
+
+/* Errors: NO_MEMORY, EXISTS */
+RTC_MUST_CHECK RtcError rtc_resource_manager_subscribe(RtcResourceManager *manager,
+                                                       RtcResourceSubscriber *subscriber);
+void rtc_resource_manager_unsubscribe(RtcResourceManager *manager,
+                                      RtcResourceSubscriber *subscriber);
+
+size_t rtc_resource_manager_live(const RtcResourceManager *manager);
+size_t rtc_resource_manager_in_disposal(const RtcResourceManager *manager);
+
+/* Calls fn for every live resource. fn may remove resources, the one it is called with too.
+ * Resources added meanwhile may be left out. Never yields. */
+void rtc_resource_manager_each(RtcResourceManager *manager,
+                               void (*fn)(RtcResource *resource, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,37 @@
+/* SRTP and SRTCP of one session, on libsrtp2. Sans-I/O; packets are changed in place.
+ * Source: RFC 3711, RFC 7714 */
+#ifndef RTC_PROTOCOL_SRTP_H
+#define RTC_PROTOCOL_SRTP_H
+
+#include "protocol/dtls.h"
+
+/* Octets that protecting may add, which the buffer must have behind the packet. */
+#define RTC_SRTP_OVERHEAD_MAX ((size_t)32)
+/* SSRCs that a peer may send with; more are refused, so that it can't make us hold state. */
+#define RTC_SRTP_SSRCS_MAX 32
+
+typedef struct RtcSrtp RtcSrtp;
+
+/* Errors: NO_MEMORY, UNSUPPORTED (profile), LIBRARY */
+RTC_MUST_CHECK RtcError rtc_srtp_new(RtcSrtp **srtp, const RtcSrtpKeys *keys);
+void rtc_srtp_destroy(RtcSrtp *srtp); /* NULL is fine */
+
+/* Protects an RTP packet in place.
+ * len     in: octets of RTP; out: octets of SRTP, at most RTC_SRTP_OVERHEAD_MAX more
+ * cap     octets that packet may hold
+ * Errors: PROTO (not RTP), LIMIT (cap), LIBRARY */
+RTC_MUST_CHECK RtcError rtc_srtp_protect(RtcSrtp *srtp, uint8_t *packet, size_t *len, size_t cap);
+RTC_MUST_CHECK RtcError rtc_srtp_protect_rtcp(RtcSrtp *srtp, uint8_t *packet, size_t *len,
+                                              size_t cap);
+
+/* Opens an SRTP packet in place.
+ * len     in: octets of SRTP; out: octets of RTP
+ * Errors: PROTO (malformed), AUTH, REPLAY, LIMIT (too many SSRCs), LIBRARY: a drop each, the
+ *         session goes on */
+RTC_MUST_CHECK RtcError rtc_srtp_unprotect(RtcSrtp *srtp, uint8_t *packet, size_t *len);
+RTC_MUST_CHECK RtcError rtc_srtp_unprotect_rtcp(RtcSrtp *srtp, uint8_t *packet, size_t *len);
+
+/* A stream has ended: its state is given back. */
+void rtc_srtp_remove_send_ssrc(RtcSrtp *srtp, uint32_t ssrc);
+
+#endif

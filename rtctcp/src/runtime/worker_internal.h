@@ -1,0 +1,51 @@
+/* What the library itself sees of a worker. A turn of the loop: events and timers make coroutines
+ * ready; the step runs all that are ready; then the end-of-turn tasks run (sends are batched
+ * there); then the loop waits again. */
+#ifndef RTC_RUNTIME_WORKER_INTERNAL_H
+#define RTC_RUNTIME_WORKER_INTERNAL_H
+
+#include "base/clock.h"
+#include "base/log_internal.h"
+
+#include <rtctcp/worker.h>
+
+/* The clock, read once a turn [us]. */
+int64_t rtc_worker_now(const RtcWorker *worker);
+
+/* Borrowed, lives as long as the worker. */
+const RtcLog *rtc_worker_log(const RtcWorker *worker);
+const char *rtc_worker_name(const RtcWorker *worker);
+
+/* A task that runs once at the end of this turn, after the ready coroutines. Embedded in what it
+ * works on; queued at most once at a time. */
+typedef struct RtcTask {
+  void (*run)(void *arg); /* never yields; may queue tasks again: they run in the next turn */
+  void *arg;              /* borrowed */
+  struct RtcTask *next;   /* of the worker's queue; a queued task points to itself or the next */
+  bool queued;
+} RtcTask;
+
+void rtc_worker_at_end_of_turn(RtcWorker *worker, RtcTask *task);
+/* Takes it out again; fine when it is not queued. */
+void rtc_worker_cancel_task(RtcWorker *worker, RtcTask *task);
+
+/* A holder keeps the worker running: rtc_worker_stop calls on_stop once, and the worker leaves its
+ * loop only when every holder has let go and every coroutine has ended. */
+typedef struct RtcWorkerHolder {
+  void (*on_stop)(void *arg); /* never yields */
+  void *arg;                  /* borrowed */
+  struct RtcWorkerHolder *next;
+  struct RtcWorkerHolder **at; /* what points here; NULL: does not hold */
+} RtcWorkerHolder;
+
+/* Errors: CLOSED (the worker stops already) */
+RTC_MUST_CHECK RtcError rtc_worker_hold(RtcWorker *worker, RtcWorkerHolder *holder);
+void rtc_worker_let_go(RtcWorker *worker, RtcWorkerHolder *holder);
+
+/* Two 64 KiB buffers that everybody on the worker shares: contents are lost at the next yield, or
+ * when anybody else is called who uses them. */
+#define RTC_WORKER_BUFFER_SIZE ((size_t)64 * 1024)
+uint8_t *rtc_worker_receive_buffer(RtcWorker *worker);
+uint8_t *rtc_worker_send_buffer(RtcWorker *worker);
+
+#endif
