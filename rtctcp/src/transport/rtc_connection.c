@@ -13,17 +13,11 @@ static void destroy(RtcResource *resource);
 const RtcResourceType rtc_connection_type = {
     .name = "connection", .dispose = dispose, .destroy = destroy};
 
-RtcConnection *rtc_connection_ref(RtcConnection *connection) {
-  if (connection)
-    rtc_resource_ref(&connection->resource);
-  return connection;
+static void destroy_connection(RtcConnection *connection) {
+  destroy(&connection->resource);
 }
 
-void rtc_connection_unref(RtcConnection **slot) {
-  RtcResource *resource = *slot ? &(*slot)->resource : NULL;
-  *slot = NULL;
-  rtc_resource_unref(&resource);
-}
+RTC_SHARED_DEFINE(RtcConnection, rtc_connection, resource.shared, destroy_connection);
 
 static const RtcLog *log_of(const RtcConnection *connection) {
   return rtc_shard_log(connection->shard);

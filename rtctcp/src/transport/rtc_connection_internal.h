@@ -52,6 +52,8 @@ struct RtcConnection {
 
 extern const RtcResourceType rtc_connection_type;
 
+RTC_SHARED_DECLARE(RtcConnection, rtc_connection);
+
 /* Opens a session on this shard; see rtc_connection_new. */
 RTC_MUST_CHECK RtcError rtc_connection_open(RtcConnection **connection, RtcShard *shard,
                                             const RtcConnectionConfig *config);

@@ -25,17 +25,11 @@ static void destroy(RtcResource *resource);
 const RtcResourceType rtc_tcp_conn_type = {
     .name = "tcp-conn", .dispose = dispose, .destroy = destroy};
 
-RtcTcpConn *rtc_tcp_conn_ref(RtcTcpConn *tcp) {
-  if (tcp)
-    rtc_resource_ref(&tcp->resource);
-  return tcp;
+static void destroy_tcp(RtcTcpConn *tcp) {
+  destroy(&tcp->resource);
 }
 
-void rtc_tcp_conn_unref(RtcTcpConn **slot) {
-  RtcResource *resource = *slot ? &(*slot)->resource : NULL;
-  *slot = NULL;
-  rtc_resource_unref(&resource);
-}
+RTC_SHARED_DEFINE(RtcTcpConn, rtc_tcp_conn, resource.shared, destroy_tcp);
 
 static void set_state(RtcTcpConn *tcp, RtcTcpConnState state) {
   assert(state > tcp->state); /* they only go forward */

@@ -31,6 +31,8 @@ struct RtcTcpConn {
 
 extern const RtcResourceType rtc_tcp_conn_type;
 
+RTC_SHARED_DECLARE(RtcTcpConn, rtc_tcp_conn);
+
 /* Takes an accepted, non-blocking socket, and starts the coroutine that serves it.
  * fd      owned from here on, whatever is returned
  * Errors: LIMIT (too many strangers), NO_MEMORY, SYSTEM, CLOSED */
