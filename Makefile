@@ -56,8 +56,8 @@ PC_FILE    := $(BUILD)/rtctcp.pc
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit asan tsan valgrind backends lint headers format interop-chrome \
-        example install uninstall check-install clean
+.PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
+        interop-chrome example install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -93,6 +93,12 @@ valgrind: ## run the unit suite under Valgrind, both contexts
 
 valgrind-one: $(TEST_PROGRAMS)
 	@RTC_TEST_VALGRIND=1 rtctcp/test/run $(TEST_PROGRAMS)
+
+fuzz: ## fuzz every parser for a bounded time
+	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined
+
+fuzz-one: $(FUZZ_PROGRAMS)
+	@rtctcp/fuzz/run $(FUZZ_PROGRAMS)
 
 backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
@@ -188,7 +194,8 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
-$(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(STATIC_LIB)
+# Without libFuzzer, driver.c is the main program.
+$(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
