@@ -8,6 +8,7 @@ CONTEXT  ?= fcontext#  the stack switch: fcontext or ucontext
 SANITIZE ?=#           address,undefined or thread
 WERROR   ?=#           1: warnings are errors, as in CI
 CFLAGS   ?= -O2 -g
+V        ?=#           1: print whole command lines
 
 # ---- Flags --------------------------------------------------------------------------------------
 VERSION := $(shell sed -n 's/.*RTC_VERSION  *"\(.*\)".*/\1/p' rtctcp/include/rtctcp/version.h)
@@ -141,6 +142,9 @@ check-install: ## install to a scratch place, and build the README's program aga
 clean: ## remove the build directory
 	rm -rf $(BUILD)
 
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
+
 # ---- Rules --------------------------------------------------------------------------------------
 # Objects are made anew when the flags change: a build directory holds one kind of build.
 FLAGS_STAMP := $(BUILD)/flags
@@ -153,50 +157,60 @@ FORCE:
 
 $(BUILD)/obj/rtctcp/src/%.o: rtctcp/src/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
 
 $(BUILD)/obj/rtctcp/test/%.o: rtctcp/test/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -c $< -o $@
 
 $(BUILD)/obj/rtctcp/fuzz/%.o: rtctcp/fuzz/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
 
 # The server sees the public headers only, as any user's program.
 $(BUILD)/obj/interop/server/%.o: interop/server/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SERVER_CFLAGS) -Irtctcp/include -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SERVER_CFLAGS) -Irtctcp/include -c $< -o $@
 
 # A page file becomes an object with the symbols page_NAME and page_NAME_len.
 $(BUILD)/obj/interop/server/page/%.o: interop/server/page/% interop/server/embed.sh $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	@interop/server/embed.sh $< > $(@:.o=.c)
-	$(CC) $(ALL_CFLAGS) -c $(@:.o=.c) -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $(@:.o=.c) -o $@
 
 $(STATIC_LIB): $(LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(SHARED_LIB): $(LIB_OBJECTS)
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
 	  $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
-	ln -sf $(@F) $(@D)/$(SONAME)
+	@ln -sf $(@F) $(@D)/$(SONAME)
 
 $(PC_FILE): rtctcp/rtctcp.pc.in $(FLAGS_STAMP)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	     -e 's|@REQUIRES@|$(LIB_PACKAGES)|' -e 's|@CONTEXT_LIBS@|$(CONTEXT_LIBS)|' $< > $@
 
 $(SERVER): $(SERVER_OBJECTS) $(SHARED_LIB)
-	$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
 
 $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # Without libFuzzer, driver.c is the main program.
 $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

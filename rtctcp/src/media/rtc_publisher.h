@@ -4,6 +4,8 @@
 #define RTC_MEDIA_RTC_PUBLISHER_H
 
 #include "protocol/rtcp.h"
+#include "protocol/rtp_reception.h"
+#include "protocol/twcc.h"
 #include "transport/rtc_connection_internal.h"
 
 #include <rtctcp/source.h>
