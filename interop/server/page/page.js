@@ -132,8 +132,10 @@ async function openMedia(source, name) {
   try {
     return { ...await openCamera(true), notice: '' };
   } catch (error) {
-    const silent = error.name === 'NotFoundError' ? await openCamera(false).catch(() => null) : null;
-    if (silent) return { ...silent, notice: 'No microphone was found: there is no sound.' };
+    if (error.name === 'NotFoundError') {
+      const silent = await openCamera(false).catch(() => null);
+      if (silent) return { ...silent, notice: 'No microphone was found: there is no sound.' };
+    }
     return Object.assign(new DrawnMedia(name), {
       notice: `${whyNoCamera(error)}: a drawn picture with a tone is published instead.`,
     });
@@ -154,7 +156,9 @@ class Refusal extends Error {}
 
 function refusalText(status, reason, role, name) {
   const because = reason ? ` The server says: ${reason}` : '';
-  if (status === 404 && role === 'play') return `Nobody is publishing ${quoted(name)} now.`;
+  if (status === 404 && role === 'play') {
+    return `Nobody is publishing ${quoted(name)} now. Publish it first, then play it.`;
+  }
   if (status === 409) {
     return `The name ${quoted(name)} is taken: somebody is publishing it. Choose another one.`;
   }
@@ -188,7 +192,7 @@ async function postOffer(role, name, sdp) {
 function errorText(error) {
   if (error instanceof Refusal) return error.message;
   if (error.name === 'TimeoutError') return 'The server did not answer in time.';
-  if (error instanceof TypeError) return 'The server can’t be reached. Is it still running?';
+  if (error instanceof TypeError) return 'The server could not be reached. Is it still running?';
   return `This browser gave up: ${error.message}`;
 }
 
@@ -207,10 +211,11 @@ class Session {
   /* The offer goes at once: the server never connects to us, so it needs none of our candidates. */
   async negotiate() {
     await this.pc.setLocalDescription(await this.pc.createOffer());
-    const { answer, resource } = await postOffer(this.role, this.name, this.pc.localDescription.sdp);
+    const offer = this.pc.localDescription.sdp;
+    const { answer, resource } = await postOffer(this.role, this.name, offer);
     this.resource = resource;
-    if (this.ended) return this.release();
-    return this.pc.setRemoteDescription({ type: 'answer', sdp: answer });
+    if (this.ended) this.release(); // the wait was too long for somebody
+    else await this.pc.setRemoteDescription({ type: 'answer', sdp: answer });
   }
 
   /* keepalive: the request outlives the page. */
@@ -245,8 +250,8 @@ function formatBitrate(bitsPerSecond) {
   return `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
 }
 
-/* AEAD_AES_128_GCM: AES-128-GCM. The older profiles keep their names' order. */
-const formatCipher = (name) => name.replace(/^AEAD_/, '').replaceAll('_', '-');
+/* SRTP_AEAD_AES_128_GCM, with or without the first word: AES-128-GCM. */
+const formatCipher = (name) => name.replace(/^(SRTP_)?(AEAD_)?/, '').replaceAll('_', '-');
 
 /* Reads getStats() and keeps what the next reading's rates need. */
 class Figures {
@@ -319,13 +324,15 @@ class Panel {
   }
 
   show(state, text) {
-    const hadFocus = this.root.contains(document.activeElement);
+    const focused = document.activeElement;
+    const focusVisible = focused.matches(':focus-visible');
     this.root.dataset.state = state;
     $('.badge', this.root).textContent = BADGES[state];
     if (this.status.textContent !== text) this.status.textContent = text;
     this.stopButton.disabled = this.session === null;
-    // The button that was pressed may be gone now: the keyboard goes on with the other one.
-    if (hadFocus && document.activeElement.offsetParent === null) this.stopButton.focus();
+    // The button that was pressed is covered or off now: the keyboard goes on with the other one.
+    if (focused === this.startButton && this.session) this.stopButton.focus({ focusVisible });
+    if (focused === this.stopButton && !this.session) this.startButton.focus({ focusVisible });
     this.showTitle();
   }
 
@@ -366,7 +373,6 @@ class Panel {
   /* Once for each session: whoever notices its end first. */
   finish(session, state, text) {
     if (session.ended) return;
-    const stopHadFocus = document.activeElement === this.stopButton;
     clearInterval(this.timer);
     session.end();
     this.session = null;
@@ -374,7 +380,6 @@ class Panel {
     this.video.srcObject = null;
     this.show(state, text);
     this.showFigures(null);
-    if (stopHadFocus) this.startButton.focus();
   }
 
   watch(session) {
@@ -395,7 +400,9 @@ class Panel {
       session.connected = true;
       // close_notify shows here alone: the connection's own state does not tell it from a loss.
       const dtls = session.pc.getTransceivers()[0].sender.transport;
-      dtls.onstatechange = () => dtls.state === 'closed' && this.finish(session, 'error', this.endedText(session));
+      dtls.onstatechange = () => {
+        if (dtls.state === 'closed') this.finish(session, 'error', this.endedText(session));
+      };
       this.onConnected(session);
     } else if (state === 'disconnected') {
       this.show('wait', 'The connection was interrupted. The browser is trying to get it back…');
@@ -444,20 +451,27 @@ class PublishPanel extends Panel {
   }
 
   stoppedText(name) { return `Stopped publishing ${quoted(name)}.`; }
-  endedText({ name }) { return `The server ended ${quoted(name)}.`; }
+  endedText({ name }) { return `The server ended the publishing of ${quoted(name)}.`; }
 
   async prepare(session) {
     const media = await openMedia(this.source.value, session.name);
-    if (session.ended) return media.close();
+    if (session.ended) {
+      media.close();
+      return;
+    }
     session.media = media;
     this.video.srcObject = media.stream;
     this.video.play().catch(() => {});
-    for (const track of media.stream.getTracks()) {
-      const transceiver = session.pc.addTransceiver(track, { direction: 'sendonly', streams: [media.stream] });
-      if (track.kind === 'video') preferCodec(transceiver, this.codec.value);
-      track.onended = () => this.finish(session, 'error', 'The camera or the microphone was taken away.');
-    }
-    return undefined;
+    media.stream.getTracks().forEach((track) => this.addTrack(session, track));
+  }
+
+  addTrack(session, track) {
+    const streams = [session.media.stream];
+    const transceiver = session.pc.addTransceiver(track, { direction: 'sendonly', streams });
+    if (track.kind === 'video') preferCodec(transceiver, this.codec.value);
+    track.onended = () => {
+      this.finish(session, 'error', 'The camera or the microphone was taken away.');
+    };
   }
 
   onConnected(session) {
@@ -475,8 +489,7 @@ class PlayPanel extends Panel {
     this.openingText = 'Asking the server…';
     this.sound = $('#sound');
     this.fullscreen = $('#fullscreen');
-    this.sound.onclick = () => { this.video.muted = !this.video.muted; };
-    this.video.onvolumechange = () => this.showSound();
+    this.sound.onclick = () => this.setMuted(!this.video.muted);
     this.fullscreen.onclick = () => $('.stage', this.root).requestFullscreen();
     this.fullscreen.hidden = !document.fullscreenEnabled;
     this.expose(null);
@@ -488,9 +501,14 @@ class PlayPanel extends Panel {
     this.fullscreen.disabled = this.session === null;
   }
 
-  showSound() { this.sound.textContent = this.video.muted ? 'Unmute' : 'Mute'; }
+  setMuted(muted) {
+    this.video.muted = muted;
+    this.sound.textContent = muted ? 'Unmute' : 'Mute';
+    if (this.root.dataset.state === 'live') this.onPlaying(this.session);
+  }
+
   stoppedText(name) { return `Stopped playing ${quoted(name)}.`; }
-  endedText({ name }) { return `The server ended ${quoted(name)}.`; }
+  endedText({ name }) { return `The server ended the playing of ${quoted(name)}.`; }
 
   async prepare(session) {
     const stream = new MediaStream();
@@ -499,7 +517,7 @@ class PlayPanel extends Panel {
     session.pc.ontrack = ({ track }) => stream.addTrack(track);
     session.silentTicks = 0;
     // Loudspeaker into microphone would howl.
-    this.video.muted = window.rtctcp.publisher !== null;
+    this.setMuted(window.rtctcp.publisher !== null);
     this.video.srcObject = stream;
     this.video.play().catch((error) => this.onRefusedSound(error));
   }
@@ -507,7 +525,7 @@ class PlayPanel extends Panel {
   /* A page that nobody has touched yet may play without sound only. */
   onRefusedSound(error) {
     if (error.name !== 'NotAllowedError') return;
-    this.video.muted = true;
+    this.setMuted(true);
     this.video.play().catch(() => {});
   }
 
@@ -526,7 +544,8 @@ class PlayPanel extends Panel {
     if (session.pc.connectionState !== 'connected') return;
     session.silentTicks = moving ? 0 : session.silentTicks + 1;
     if (session.silentTicks === SILENCE_TICKS) {
-      this.show('wait', `Nothing arrives. Waiting for somebody to publish ${quoted(session.name)}…`);
+      const name = quoted(session.name);
+      this.show('wait', `Nothing arrives. Waiting for somebody to publish ${name}…`);
     } else if (moving && this.root.dataset.state === 'wait') {
       this.onPlaying(session);
     }
@@ -564,7 +583,7 @@ function main() {
   document.body.classList.toggle('watching', asked.has('play'));
   $('#stream').oninput = showWatchLink;
   showWatchLink();
-  $(asked.has('play') ? '#play' : '#publish').focus({ preventScroll: true, focusVisible: false });
+  if (asked.has('play')) $('#play').focus({ focusVisible: false });
   window.addEventListener('pagehide', () => panels.forEach((panel) => panel.stop()));
 }
 
