@@ -18,7 +18,9 @@ export class Report {
     try {
       return await run();
     } catch (error) {
-      this.check(false, text, error.message.split('\n')[0]);
+      const [first, ...more] = error.message.trimEnd().split('\n');
+      this.check(false, text, first);
+      more.forEach((line) => this.note(`     ${line}`));
       return undefined;
     }
   }

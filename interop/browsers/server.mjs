@@ -76,8 +76,8 @@ export class Server {
     const answer = await until(async () => server.exited || await healthy(), START_TIMEOUT_MS);
     if (answer === true) return server;
     server.kill();
-    throw new Error(`the server does not start: ${server.exited ? `exit ${server.exited.code}`
-      : '/healthz does not answer'}\n${server.log}`);
+    const why = server.exited ? 'it has ended' : '/healthz does not answer';
+    throw new Error(`the server does not start: ${why}\n${server.log}`);
   }
 
   async metrics() {
