@@ -92,7 +92,7 @@ static RtcError start(RtcServer *server) {
 }
 
 RtcError rtc_server_new(RtcServer **out, const RtcServerConfig *config, size_t *failed) {
-  size_t ignored;
+  size_t failed_at = 0;
   if (config->worker_count == 0 || config->listen_count == 0)
     return RTC_ERROR_INVALID_ARGUMENT;
   RtcServer *server = calloc(1, sizeof *server);
@@ -100,10 +100,12 @@ RtcError rtc_server_new(RtcServer **out, const RtcServerConfig *config, size_t *
     return RTC_ERROR_NO_MEMORY;
   pthread_mutex_init(&server->lock, NULL);
   rtc_server_settings_init(&server->settings, config);
-  RtcError error = make_parts(server, config, failed ? failed : &ignored);
+  RtcError error = make_parts(server, config, &failed_at);
   if (!error)
     error = start(server);
   if (error) {
+    if (failed)
+      *failed = failed_at;
     rtc_server_destroy(server);
     return error;
   }
