@@ -43,7 +43,7 @@ static void run_end_task(void *arg) {
   end(arg, RTC_ERROR_CANCELED);
 }
 
-/* The worker interrupts the coroutine itself, but does not tell when it never begins. */
+/* The worker interrupts a coroutine itself only when the last holder has let go. */
 static void on_worker_stop(void *arg) {
   rtc_executor_interrupt(arg);
 }
