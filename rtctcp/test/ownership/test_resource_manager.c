@@ -155,10 +155,8 @@ static void many_resources_are_told_apart(Stage *stage) {
     stage->record[0] = '\0';
     stage_remove(stage, &things[i]);
     assert_null(find_id(stage, i + 1));
-    while (i % 32 == 31 && rtc_resource_manager_in_disposal(stage->manager)) {
-      stage->record[0] = '\0';
-      rtc_coroutine_yield(stage->worker);
-    }
+    if (i % 64 == 63)
+      stage_settle(stage);
   }
 }
 
@@ -300,6 +298,21 @@ static void disposals_come_and_go(Stage *stage) {
   }
 }
 
+/* A thousand ends at once take a thousand turns: whoever is ready runs in between. */
+static void others_run_between_two_disposals(Stage *stage) {
+  enum { COUNT = 20 };
+  for (unsigned i = 0; i < COUNT; i++) {
+    Thing *thing = stage_thing(stage, i + 1, NULL);
+    stage_remove(stage, &thing);
+  }
+  int before = stage->things;
+  while (before > 0) {
+    assert_int_equal(rtc_coroutine_yield(stage->worker), RTC_OK);
+    assert_in_range(before - stage->things, 0, 1);
+    before = stage->things;
+  }
+}
+
 /* ---- Each -------------------------------------------------------------------------------------
  */
 
@@ -416,6 +429,7 @@ int main(void) {
       stage_test(dispose_removes_another),
       stage_test(dispose_removes_itself),
       stage_test(disposals_come_and_go),
+      stage_test(others_run_between_two_disposals),
       stage_test(each_meets_the_live_ones_while_any_go),
       stage_test(walks_nest),
       stage_test(each_bears_additions),
