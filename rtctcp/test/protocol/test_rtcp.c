@@ -191,11 +191,14 @@ static void negative_loss_is_read_as_none(void **state) {
   assert_int_equal(block.lost, 0);
 }
 
-/* The count is a claim: a block that is not there is not read. */
+/* The count is a claim: a block that is not there is not read; nor one that is not counted. */
 static void report_block_beyond_the_body_is_not_read(void **state) {
   (void)state;
   RtcRtcpReportBlock block;
   RtcRtcpPacket rr = packet_at(1);
+  rr.count = 1;
+  assert_false(rtc_rtcp_report_block(&rr, 1, &block));
+  rr.count = 2;
   rr.body_len -= 1;
   assert_true(rtc_rtcp_report_block(&rr, 0, &block));
   assert_false(rtc_rtcp_report_block(&rr, 1, &block));
@@ -217,8 +220,11 @@ static void fir_names_the_streams_of_its_entries(void **state) {
   assert_false(rtc_rtcp_fir_names(&fir, 7));
   fir.body_len -= 1;
   assert_false(rtc_rtcp_fir_names(&fir, 6));
-  RtcRtcpPacket pli = packet_at(6);
-  assert_false(rtc_rtcp_fir_names(&pli, 2));
+  fir.count = 15;
+  assert_false(rtc_rtcp_fir_names(&fir, 5));
+  RtcRtcpPacket transport_wide = packet_at(5);
+  transport_wide.count = 4;
+  assert_false(rtc_rtcp_fir_names(&transport_wide, 0x00010001));
 }
 
 static const RtcRtcpReportBlock blocks[2] = {

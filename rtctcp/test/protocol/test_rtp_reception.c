@@ -20,7 +20,7 @@ static void receive(RtcRtpReception *reception, uint32_t extended_sequence) {
 
 static RtcRtcpReportBlock report(RtcRtpReception *reception) {
   RtcRtcpReportBlock block;
-  rtc_rtp_reception_report(reception, SSRC, 0, &block);
+  rtc_rtp_reception_report(reception, SSRC, 1000000, &block);
   assert_int_equal(block.ssrc, SSRC);
   return block;
 }
@@ -62,6 +62,12 @@ static void losses_are_counted_by_interval_and_in_all(void **state) {
   block = report(&reception);
   assert_int_equal(block.fraction_lost, 0);
   assert_int_equal(block.highest_sequence, 1199);
+
+  for (uint32_t i = 201; i < 220; i += 2)
+    receive(&reception, 1000 + i);
+  block = report(&reception);
+  assert_int_equal(block.fraction_lost, 128);
+  assert_int_equal(block.lost, 35);
 }
 
 /* Losses of nearly all of an interval stay within eight bits. */
@@ -130,19 +136,20 @@ static void sender_that_begins_anew_is_followed(void **state) {
   (void)state;
   RtcRtpReception reception;
   rtc_rtp_reception_init(&reception, CLOCK_RATE);
-  receive(&reception, 100);
-  receive(&reception, 101);
+  receive(&reception, 65535);
+  receive(&reception, 65536);
   receive(&reception, 40000);
   RtcRtcpReportBlock block = report(&reception);
-  assert_int_equal(block.highest_sequence, 101);
+  assert_int_equal(block.highest_sequence, 65536);
   assert_int_equal(block.lost, 0);
-  receive(&reception, 102);
+  receive(&reception, 65537);
   receive(&reception, 30000);
   receive(&reception, 30001);
   receive(&reception, 30003);
   block = report(&reception);
   assert_int_equal(block.highest_sequence, 30003);
   assert_int_equal(block.lost, 1);
+  assert_int_equal(block.fraction_lost, 85); /* of three that were expected, one */
 }
 
 /* RFC 3550 appendix A.8 over transits that step by 1 ms, up and down; by an independent sum. */

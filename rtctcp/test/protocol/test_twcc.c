@@ -233,6 +233,23 @@ static void packet_before_the_first_is_ignored(void **state) {
   assert_int_equal(decoded.count, 1);
 }
 
+/* A slot serves many sequences: what was told of one is not told of the next. */
+static void forgotten_arrivals_do_not_come_back(void **state) {
+  (void)state;
+  RtcTwcc twcc;
+  Decoded decoded;
+  rtc_twcc_init(&twcc);
+  for (uint16_t sequence = 0; sequence < RTC_TWCC_PACKETS_MAX; sequence++)
+    rtc_twcc_packet(&twcc, sequence, 1000);
+  feed_back(&twcc, &decoded);
+  rtc_twcc_packet(&twcc, 2 * RTC_TWCC_PACKETS_MAX - 1, 2000);
+  feed_back(&twcc, &decoded);
+  assert_int_equal(decoded.base, RTC_TWCC_PACKETS_MAX);
+  assert_int_equal(decoded.count, RTC_TWCC_PACKETS_MAX);
+  for (size_t i = 0; i < RTC_TWCC_PACKETS_MAX - 1; i++)
+    assert_int_equal(decoded.statuses[i], 0);
+}
+
 /* Packets of one feedback may come in any order: deltas between them are negative. */
 static void packets_out_of_order_are_told_in_sequence(void **state) {
   (void)state;
@@ -459,6 +476,7 @@ int main(void) {
       cmocka_unit_test(roundings_do_not_add_up),
       cmocka_unit_test(lost_packets_are_told_across_the_wrap),
       cmocka_unit_test(packet_before_the_first_is_ignored),
+      cmocka_unit_test(forgotten_arrivals_do_not_come_back),
       cmocka_unit_test(packets_out_of_order_are_told_in_sequence),
       cmocka_unit_test(chunks_are_of_the_compact_form),
       cmocka_unit_test(reference_time_wraps),
