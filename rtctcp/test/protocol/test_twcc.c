@@ -1,7 +1,7 @@
 /* Transport-wide feedback: what is written is read back by a decoder that follows the draft. */
 #include "protocol/twcc.h"
 
-#include "protocol/rtcp.h"
+#include "support/twcc_decoder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,91 +18,15 @@
 #define SENDER 0x51
 #define MEDIA  0x52
 
-/* -- A decoder: draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1 -- */
-
-#define DECODED_MAX 1024
-
-typedef struct Decoded {
-  uint16_t base;
-  size_t count;
-  uint8_t feedback_count;
-  size_t run_chunks, one_bit_chunks, two_bit_chunks;
-  uint8_t statuses[DECODED_MAX];
-  int64_t arrivals_us[DECODED_MAX]; /* modulo the reference time's 24 bits; -1: not received */
-} Decoded;
-
-static unsigned octets_at(const uint8_t *at, size_t count) {
-  unsigned value = 0;
-  while (count-- > 0)
-    value = value << 8 | *at++;
-  return value;
-}
-
-/* The statuses of one chunk; those behind the count of the packet are not looked at. */
-static size_t decode_chunk(unsigned chunk, Decoded *decoded, size_t at) {
-  size_t end = at;
-  if (chunk >> 15 == 0) {
-    decoded->run_chunks++;
-    end = at + (chunk & 0x1FFF);
-    for (; at < end && at < decoded->count; at++)
-      decoded->statuses[at] = chunk >> 13 & 3;
-    return end;
-  }
-  bool two_bit = chunk >> 14 & 1;
-  decoded->two_bit_chunks += two_bit;
-  decoded->one_bit_chunks += !two_bit;
-  size_t places = two_bit ? 7 : 14;
-  for (size_t i = 0; i < places && at + i < decoded->count; i++) {
-    unsigned status = two_bit ? chunk >> (12 - 2 * i) & 3 : chunk >> (13 - i) & 1;
-    decoded->statuses[at + i] = (uint8_t)status;
-  }
-  return at + places;
-}
-
-static void decode(const uint8_t *feedback, size_t len, Decoded *decoded) {
-  size_t walked = 0;
-  RtcRtcpPacket packet;
-  assert_int_equal(rtc_rtcp_next(feedback, len, &walked, &packet), RTC_OK);
-  assert_int_equal(walked, len);
-  assert_int_equal(packet.type, 205);
-  assert_int_equal(packet.count, 15);
-  assert_int_equal(packet.sender_ssrc, SENDER);
-  assert_int_equal(packet.media_ssrc, MEDIA);
-  memset(decoded, 0, sizeof(*decoded));
-  decoded->base = (uint16_t)octets_at(packet.body + 8, 2);
-  decoded->count = octets_at(packet.body + 10, 2);
-  decoded->feedback_count = packet.body[15];
-  assert_in_range(decoded->count, 1, DECODED_MAX);
-  int64_t time_us = (int64_t)octets_at(packet.body + 12, 3) * 64000;
-
-  size_t offset = 16;
-  for (size_t at = 0; at < decoded->count; offset += 2) {
-    assert_true(offset + 2 <= packet.body_len);
-    at = decode_chunk(octets_at(packet.body + offset, 2), decoded, at);
-  }
-  for (size_t at = 0; at < decoded->count; at++) {
-    size_t width = decoded->statuses[at];
-    assert_in_range(width, 0, 2);
-    assert_true(offset + width <= packet.body_len);
-    int delta = (int)octets_at(packet.body + offset, width);
-    if (width == 2 && delta > INT16_MAX)
-      delta -= 65536;
-    time_us += (int64_t)delta * 250;
-    decoded->arrivals_us[at] = width > 0 ? time_us : -1;
-    offset += width;
-  }
-  assert_int_equal(offset, packet.body_len);
-}
-
-/* -- Helpers -- */
-
 /* Writes one feedback and decodes it. */
-static void feed_back(RtcTwcc *twcc, Decoded *decoded) {
+static void feed_back(RtcTwcc *twcc, TwccDecoded *decoded) {
   uint8_t *out = malloc(RTC_TWCC_FEEDBACK_MAX);
   size_t len = 0;
   assert_non_null(out);
   assert_int_equal(rtc_twcc_write(twcc, SENDER, MEDIA, out, RTC_TWCC_FEEDBACK_MAX, &len), RTC_OK);
-  decode(out, len, decoded);
+  twcc_decode(out, len, decoded);
+  assert_int_equal(decoded->sender_ssrc, SENDER);
+  assert_int_equal(decoded->media_ssrc, MEDIA);
   free(out);
 }
 
@@ -117,13 +41,11 @@ static int64_t rounded(int64_t time_us) {
   return time_us / 250 * 250;
 }
 
-/* -- Tests -- */
-
 /* No arrival, no feedback; and none twice. */
 static void nothing_noted_gives_no_feedback(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   assert_nothing_left(&twcc);
   rtc_twcc_packet(&twcc, 7, 0);
@@ -164,7 +86,7 @@ static void small_large_and_negative_deltas_are_told(void **state) {
                                         1935500,  10127250, 10127250, 10127499};
   static const uint8_t statuses[] = {1, 1, 1, 2, 2, 2, 2, 1, 1};
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   for (size_t i = 0; i < array_len(arrivals_us); i++)
     rtc_twcc_packet(&twcc, (uint16_t)(100 + i), arrivals_us[i]);
@@ -180,7 +102,7 @@ static void small_large_and_negative_deltas_are_told(void **state) {
 static void roundings_do_not_add_up(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   for (unsigned i = 0; i < 400; i++)
     rtc_twcc_packet(&twcc, (uint16_t)i, 1000000 + i * 1249);
@@ -194,7 +116,7 @@ static void roundings_do_not_add_up(void **state) {
 static void lost_packets_are_told_across_the_wrap(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   rtc_twcc_packet(&twcc, 65533, 64000);
   rtc_twcc_packet(&twcc, 65535, 65000);
@@ -220,7 +142,7 @@ static void lost_packets_are_told_across_the_wrap(void **state) {
 static void packet_before_the_first_is_ignored(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   rtc_twcc_packet(&twcc, 0, 1000);
   feed_back(&twcc, &decoded);
@@ -237,7 +159,7 @@ static void packet_before_the_first_is_ignored(void **state) {
 static void forgotten_arrivals_do_not_come_back(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   for (uint16_t sequence = 0; sequence < RTC_TWCC_PACKETS_MAX; sequence++)
     rtc_twcc_packet(&twcc, sequence, 1000);
@@ -254,7 +176,7 @@ static void forgotten_arrivals_do_not_come_back(void **state) {
 static void packets_out_of_order_are_told_in_sequence(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   rtc_twcc_packet(&twcc, 10, 640000);
   rtc_twcc_packet(&twcc, 13, 641000);
@@ -309,7 +231,7 @@ static void chunks_are_of_the_compact_form(void **state) {
   for (size_t i = 0; i < array_len(chunk_cases); i++) {
     const ChunkCase *at = &chunk_cases[i];
     RtcTwcc twcc;
-    Decoded decoded;
+    TwccDecoded decoded;
     rtc_twcc_init(&twcc);
     size_t count = note_statuses(&twcc, at->statuses);
     feed_back(&twcc, &decoded);
@@ -325,7 +247,7 @@ static void reference_time_wraps(void **state) {
   (void)state;
   const int64_t wrap_us = INT64_C(64000) << 24;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   rtc_twcc_packet(&twcc, 0, 3 * wrap_us - 1000);
   rtc_twcc_packet(&twcc, 1, 3 * wrap_us + 1000);
@@ -345,7 +267,7 @@ static void step_too_large_for_a_delta_begins_another_feedback(void **state) {
   for (size_t i = 0; i < array_len(steps_us); i++) {
     const int64_t begin_us = 64000000;
     RtcTwcc twcc;
-    Decoded decoded;
+    TwccDecoded decoded;
     rtc_twcc_init(&twcc);
     rtc_twcc_packet(&twcc, 0, begin_us);
     rtc_twcc_packet(&twcc, 3, begin_us + steps_us[i]);
@@ -366,7 +288,7 @@ static void step_too_large_for_a_delta_begins_another_feedback(void **state) {
 static void packet_ahead_of_the_window_moves_it(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   rtc_twcc_init(&twcc);
   for (unsigned i = 0; i < RTC_TWCC_PACKETS_MAX + 10; i++)
     rtc_twcc_packet(&twcc, (uint16_t)i, 64000 + i * 250);
@@ -383,7 +305,7 @@ static void packet_far_ahead_begins_the_window_anew(void **state) {
   static const uint16_t jumps[] = {RTC_TWCC_PACKETS_MAX + 3, 10000, INT16_MAX};
   for (size_t i = 0; i < array_len(jumps); i++) {
     RtcTwcc twcc;
-    Decoded decoded;
+    TwccDecoded decoded;
     rtc_twcc_init(&twcc);
     for (uint16_t sequence = 0; sequence < 3; sequence++)
       rtc_twcc_packet(&twcc, sequence, 1000);
@@ -401,7 +323,7 @@ static void packet_far_ahead_begins_the_window_anew(void **state) {
 static void feedback_refuses_too_little_room_and_forgets_nothing(void **state) {
   (void)state;
   RtcTwcc twcc;
-  Decoded decoded;
+  TwccDecoded decoded;
   uint8_t out[8 + 24];
   size_t len = 8;
   rtc_twcc_init(&twcc);
@@ -411,7 +333,7 @@ static void feedback_refuses_too_little_room_and_forgets_nothing(void **state) {
   assert_int_equal(len, 8);
   assert_int_equal(rtc_twcc_write(&twcc, SENDER, MEDIA, out, sizeof(out), &len), RTC_OK);
   assert_int_equal(len, sizeof(out));
-  decode(out + 8, len - 8, &decoded);
+  twcc_decode(out + 8, len - 8, &decoded);
   assert_int_equal(decoded.base, 5);
   assert_int_equal(decoded.feedback_count, 0);
 }
@@ -429,8 +351,8 @@ static void longest_feedback_fits_its_limit(void **state) {
   }
   assert_int_equal(rtc_twcc_write(&twcc, SENDER, MEDIA, out, sizeof(out), &len), RTC_OK);
   assert_in_range(len, 1000, sizeof(out));
-  Decoded decoded;
-  decode(out, len, &decoded);
+  TwccDecoded decoded;
+  twcc_decode(out, len, &decoded);
   assert_int_equal(decoded.count, RTC_TWCC_PACKETS_MAX);
 }
 
@@ -441,7 +363,7 @@ static void random_histories_are_told(void **state) {
   srand(42);
   for (unsigned round = 0; round < 300; round++) {
     RtcTwcc twcc;
-    Decoded decoded;
+    TwccDecoded decoded;
     rtc_twcc_init(&twcc);
     memset(expected, -1, sizeof(expected));
     uint16_t begin = (uint16_t)rand();
