@@ -39,15 +39,12 @@ static bool is_host_name(const char *name) {
 }
 
 static bool read_address(RtcCandidate *candidate, RtcText word) {
-  char text[RTC_SDP_ADDRESS_MAX];
   struct in6_addr ignored;
-  if (memchr(word.at, '\0', word.len) || !rtc_text_copy(word, text, sizeof(text)))
+  if (memchr(word.at, '\0', word.len) ||
+      !rtc_text_copy(word, candidate->address, sizeof(candidate->address)))
     return false;
-  if (inet_pton(AF_INET, text, &ignored) != 1 && inet_pton(AF_INET6, text, &ignored) != 1 &&
-      !is_host_name(text))
-    return false;
-  memcpy(candidate->address, text, sizeof(text));
-  return true;
+  return inet_pton(AF_INET, candidate->address, &ignored) == 1 ||
+         inet_pton(AF_INET6, candidate->address, &ignored) == 1 || is_host_name(candidate->address);
 }
 
 static bool read_port(RtcCandidate *candidate, RtcText word) {
