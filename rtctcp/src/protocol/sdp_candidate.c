@@ -6,13 +6,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-enum {
-  FOUNDATION_MAX = 32,
-  COMPONENT_MAX = 256,
-};
+enum { COMPONENT_MAX = 256 };
 
 static bool read_foundation(RtcCandidate *candidate, RtcText word) {
-  return rtc_text_is_ice_chars(word, 1, FOUNDATION_MAX) &&
+  return rtc_text_is_ice_chars(word, 1) &&
          rtc_text_copy(word, candidate->foundation, sizeof(candidate->foundation));
 }
 

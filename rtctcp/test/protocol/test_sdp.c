@@ -167,8 +167,8 @@ static void media_level_stands_over_session_level(void **state) {
   assert_int_equal(transport.candidate_count, 0);
 }
 
-/* The section that speaks for the bundle is the group's first that is not rejected; one of port 0
- * is not rejected if it is bundle-only. */
+/* The section that speaks for the bundle is the group's first that is not rejected; a bundle-only
+ * one is none of them. */
 static void tagged_section_is_found(void **state) {
   static const struct {
     const char *name;
@@ -361,6 +361,7 @@ static void malformed_candidates_are_refused(void **state) {
       {"candidate:1 -1 udp 1 192.0.2.1 1 typ host", RTC_ERROR_PROTO},
       {"candidate:1 1 udp 0 192.0.2.1 1 typ host", RTC_ERROR_PROTO},
       {"candidate:1 1 udp 2147483648 192.0.2.1 1 typ host", RTC_ERROR_PROTO},
+      {"candidate:1 1 udp 18446744073709551617 192.0.2.1 1 typ host", RTC_ERROR_PROTO},
       {"candidate:1 1 udp 99999999999 192.0.2.1 1 typ host", RTC_ERROR_PROTO},
       {"candidate:1 1 udp 1 192.0.2 1 typ host", RTC_ERROR_PROTO},
       {"candidate:1 1 udp 1 192.0.2.256 1 typ host", RTC_ERROR_PROTO},
