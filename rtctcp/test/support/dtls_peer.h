@@ -8,6 +8,9 @@
 #include <rtctcp/sdp.h>
 #include <stdbool.h>
 
+/* Of a peer with a timer; it is by gettimeofday, which a test should have in its hand. */
+#define DTLS_PEER_TIMER_US 50000
+
 typedef struct DtlsPeerConfig {
   bool is_server;
   const char *profiles;    /* of SRTP, in OpenSSL's words; NULL: no use_srtp */
@@ -41,7 +44,7 @@ void dtls_peer_fingerprint(const DtlsPeer *peer, const char *algorithm,
 void dtls_peer_start(DtlsPeer *peer);
 void dtls_peer_input(DtlsPeer *peer, const Datagram *datagram);
 
-/* Waits for the peer's own retransmission timer (of has_timer), which goes off. */
+/* The peer's own retransmission timer goes off: gettimeofday has moved on by it. */
 void dtls_peer_time_out(DtlsPeer *peer);
 
 void dtls_peer_send(DtlsPeer *peer, const void *data, int len);
