@@ -162,7 +162,9 @@ function refusalText(status, reason, role, name) {
   if (status === 409) {
     return `The name ${quoted(name)} is taken: somebody is publishing it. Choose another one.`;
   }
-  if (status === 400) return `The server could not use this browser's offer.${because}`;
+  if (status === 400 || status === 406) {
+    return `The server could not use this browser's offer.${because}`;
+  }
   if (status === 503) return `The server takes no new sessions now. Try again later.${because}`;
   return `The server refused with status ${status}.${because}`;
 }
@@ -554,7 +556,7 @@ class PlayPanel extends Panel {
 
 // -- The page -------------------------------------------------------------------------------------
 
-const STREAM_NAME = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u;
+const STREAM_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /* The name in the field, or null, and then the field says that it can't be used. */
 function readStreamName() {
