@@ -216,23 +216,24 @@ class Session {
     const offer = this.pc.localDescription.sdp;
     const { answer, resource } = await postOffer(this.role, this.name, offer);
     this.resource = resource;
-    if (this.ended) this.release(); // the wait was too long for somebody
+    if (this.ended) await this.release(); // the wait was too long for somebody
     else await this.pc.setRemoteDescription({ type: 'answer', sdp: answer });
   }
 
-  /* keepalive: the request outlives the page. */
-  release() {
-    if (!this.resource) return;
-    fetch(this.resource, { method: 'DELETE', keepalive: true }).catch(() => {});
+  /* Sends the DELETE before it first waits; keepalive lets it outlive the page. */
+  async release() {
+    const { resource } = this;
     this.resource = null;
+    if (!resource) return;
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    await fetch(resource, { method: 'DELETE', keepalive: true, signal }).catch(() => {});
   }
 
+  /* close() comes last: its close_notify would overtake the DELETE, which would then find nothing. */
   end() {
-    if (this.ended) return;
     this.ended = true;
-    this.release();
-    this.pc.close();
     this.media?.close();
+    this.release().then(() => this.pc.close());
   }
 }
 
@@ -403,7 +404,9 @@ class Panel {
       // close_notify shows here alone: the connection's own state does not tell it from a loss.
       const dtls = session.pc.getTransceivers()[0].sender.transport;
       dtls.onstatechange = () => {
-        if (dtls.state === 'closed') this.finish(session, 'error', this.endedText(session));
+        if (dtls.state !== 'closed' || session.ended) return;
+        session.resource = null;
+        this.finish(session, 'error', this.endedText(session));
       };
       this.onConnected(session);
     } else if (state === 'disconnected') {
