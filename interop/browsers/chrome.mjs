@@ -17,6 +17,7 @@ const CODECS = ['video/VP8', 'video/H264'];
 const LAUNCH = {
   executablePath: process.env.RTC_CHROMIUM ?? '/usr/bin/chromium',
   headless: true,
+  timeout: 30000,
   handleSIGINT: false,
   handleSIGTERM: false,
   handleSIGHUP: false,

@@ -66,10 +66,10 @@ class DrawnMedia {
   }
 
   drawGround(width, height, seconds) {
-    const hue = (seconds * 6) % 360;
+    const hue = 215 + 45 * Math.sin(seconds / 6); // teal to violet
     const gradient = this.context.createLinearGradient(0, 0, width, height);
     gradient.addColorStop(0, `hsl(${hue} 45% 22%)`);
-    gradient.addColorStop(1, `hsl(${(hue + 70) % 360} 50% 12%)`);
+    gradient.addColorStop(1, `hsl(${hue + 50} 50% 12%)`);
     this.context.fillStyle = gradient;
     this.context.fillRect(0, 0, width, height);
     // The runner takes four seconds to cross the picture: a stutter is seen at once.
@@ -229,7 +229,7 @@ class Session {
     await fetch(resource, { method: 'DELETE', keepalive: true, signal }).catch(() => {});
   }
 
-  /* close() comes last: its close_notify would overtake the DELETE, which would then find nothing. */
+  /* close() comes last: its close_notify would overtake the DELETE, which then finds nothing. */
   end() {
     this.ended = true;
     this.media?.close();
