@@ -57,6 +57,7 @@ RtcPeer *peer_new(const PeerConfig *config) {
     peer->conns[i].fd = -1;
   peer->setup = config->setup == RTC_SETUP_NONE ? RTC_SETUP_ACTPASS : config->setup;
   peer->receive_buffer = config->receive_buffer;
+  peer->retransmit_ms = config->retransmit_ms ? config->retransmit_ms : PEER_RETRANSMIT_MS;
   peer->alert_received = -1;
   take_credential(peer->ufrag, config->ufrag, 8);
   take_credential(peer->pwd, config->pwd, 24);
@@ -75,8 +76,8 @@ void peer_destroy(RtcPeer *peer) {
   if (peer->srtp_in)
     srtp_dealloc(peer->srtp_in);
   SSL_free(peer->ssl);
-  free(peer->agent);
   peer_sockets_finish(peer);
+  free(peer->agent);
   free(peer);
 }
 

@@ -16,11 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PEER_CONNS_MAX  8     /* TCP conns that a peer may have: more than a session may */
-#define PEER_ANY        (-1)  /* a conn index: whichever */
-#define PEER_MEDIA_MAX  2048  /* a media packet, protected or not [octets] */
-#define PEER_STUN_MAX   1024  /* a binding request [octets] */
-#define PEER_TIMEOUT_MS 10000 /* enough for any answer on loopback, under Valgrind too */
+#define PEER_CONNS_MAX     8     /* TCP conns that a peer may have: more than a session may */
+#define PEER_ANY           (-1)  /* a conn index: whichever */
+#define PEER_MEDIA_MAX     2048  /* a media packet, protected or not [octets] */
+#define PEER_STUN_MAX      1024  /* a binding request [octets] */
+#define PEER_TIMEOUT_MS    10000 /* enough for any answer on loopback, under Valgrind too */
+#define PEER_RETRANSMIT_MS 3000
 
 typedef enum PeerResult {
   PEER_OK = 0,
@@ -44,6 +45,7 @@ typedef struct PeerConfig {
   const char *srtp_profiles; /* OpenSSL's list, copied; NULL: Chrome's */
   size_t mtu;                /* of DTLS: 256 cuts each flight in fragments; 0: 1,200 [octets] */
   int receive_buffer;        /* SO_RCVBUF of the conns; 0: the system's [octets] */
+  unsigned retransmit_ms;    /* of DTLS; 0: PEER_RETRANSMIT_MS, no doubling */
 } PeerConfig;
 
 /* config may be NULL: all defaults. NULL: out of memory. */

@@ -154,6 +154,11 @@ const RtcFingerprint *peer_own_fingerprint(void) {
 
 /* -- One association -- */
 
+static unsigned retransmit_after(SSL *ssl, unsigned last_us) {
+  (void)last_us;
+  return peer_of(ssl)->retransmit_ms * 1000;
+}
+
 int peer_dtls_init(RtcPeer *peer, const PeerConfig *config) {
   if (!shared_ready())
     return peer_fail(peer, PEER_FAILED, "OpenSSL gives no context");
@@ -170,6 +175,7 @@ int peer_dtls_init(RtcPeer *peer, const PeerConfig *config) {
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);
   SSL_set_app_data(ssl, peer);
+  DTLS_set_timer_cb(ssl, retransmit_after);
   SSL_set_mtu(ssl, (long)(config->mtu ? config->mtu : DEFAULT_MTU));
   peer->ssl = ssl;
   return PEER_OK;
@@ -230,10 +236,14 @@ int peer_handshake_step(RtcPeer *peer, int timeout_ms) {
     return PEER_OK;
   int64_t deadline_ms = peer_clock_ms() + timeout_ms;
   for (;;) {
-    size_t before = peer->datagrams_out;
+    size_t datagrams = peer->datagrams_out;
+    OSSL_HANDSHAKE_STATE state = SSL_get_state(peer->ssl);
     int result = drive(peer);
-    if (result != PEER_TIMEOUT || peer->datagrams_out > before)
-      return result == PEER_TIMEOUT ? PEER_OK : result;
+    if (result != PEER_TIMEOUT)
+      return result;
+    /* A flight that was sent again is none: the state has not moved. */
+    if (peer->datagrams_out > datagrams && SSL_get_state(peer->ssl) != state)
+      return PEER_OK;
     result = await_datagram(peer, deadline_ms);
     if (result != PEER_OK)
       return result;

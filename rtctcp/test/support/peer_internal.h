@@ -62,6 +62,7 @@ struct RtcPeer {
   RtcSetup setup;
   PeerRole role;
   int receive_buffer;
+  unsigned retransmit_ms;
 
   PeerConn conns[PEER_CONNS_MAX];
   int selected;
