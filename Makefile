@@ -51,6 +51,7 @@ FORMATTED       := $(shell git ls-files --cached --others --exclude-standard '*.
 
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
+SUPPORT_LIB := $(BUILD)/libtest-support.a# a test links what it uses of it
 SERVER     := $(BUILD)/rtctcp-server
 PC_FILE    := $(BUILD)/rtctcp.pc
 
@@ -184,7 +185,11 @@ $(PC_FILE): rtctcp/rtctcp.pc.in $(FLAGS_STAMP)
 $(SERVER): $(SERVER_OBJECTS) $(SHARED_LIB)
 	$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
 
-$(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
+$(SUPPORT_LIB): $(SUPPORT_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_LIB) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
