@@ -8,6 +8,7 @@ CONTEXT  ?= fcontext#  the stack switch: fcontext or ucontext
 SANITIZE ?=#           address,undefined or thread
 WERROR   ?=#           1: warnings are errors, as in CI
 CFLAGS   ?= -O2 -g
+V        ?=#           1: print whole command lines
 
 # ---- Flags --------------------------------------------------------------------------------------
 VERSION := $(shell sed -n 's/.*RTC_VERSION  *"\(.*\)".*/\1/p' rtctcp/include/rtctcp/version.h)
@@ -51,14 +52,13 @@ FORMATTED       := $(shell git ls-files --cached --others --exclude-standard '*.
 
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
-SUPPORT_LIB := $(BUILD)/libtest-support.a# a test links what it uses of it
 SERVER     := $(BUILD)/rtctcp-server
 PC_FILE    := $(BUILD)/rtctcp.pc
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit asan tsan valgrind backends lint headers format interop-chrome \
-        example install uninstall check-install clean
+.PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
+        interop-chrome example install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -94,6 +94,12 @@ valgrind: ## run the unit suite under Valgrind, both contexts
 
 valgrind-one: $(TEST_PROGRAMS)
 	@RTC_TEST_VALGRIND=1 rtctcp/test/run $(TEST_PROGRAMS)
+
+fuzz: ## fuzz every parser for a bounded time
+	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined
+
+fuzz-one: $(FUZZ_PROGRAMS)
+	@rtctcp/fuzz/run $(FUZZ_PROGRAMS)
 
 backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
@@ -136,6 +142,9 @@ check-install: ## install to a scratch place, and build the README's program aga
 clean: ## remove the build directory
 	rm -rf $(BUILD)
 
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
+
 # ---- Rules --------------------------------------------------------------------------------------
 # Objects are made anew when the flags change: a build directory holds one kind of build.
 FLAGS_STAMP := $(BUILD)/flags
@@ -148,53 +157,60 @@ FORCE:
 
 $(BUILD)/obj/rtctcp/src/%.o: rtctcp/src/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
 
 $(BUILD)/obj/rtctcp/test/%.o: rtctcp/test/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -c $< -o $@
 
 $(BUILD)/obj/rtctcp/fuzz/%.o: rtctcp/fuzz/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
 
 # The server sees the public headers only, as any user's program.
 $(BUILD)/obj/interop/server/%.o: interop/server/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SERVER_CFLAGS) -Irtctcp/include -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SERVER_CFLAGS) -Irtctcp/include -c $< -o $@
 
 # A page file becomes an object with the symbols page_NAME and page_NAME_len.
 $(BUILD)/obj/interop/server/page/%.o: interop/server/page/% interop/server/embed.sh $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	@interop/server/embed.sh $< > $(@:.o=.c)
-	$(CC) $(ALL_CFLAGS) -c $(@:.o=.c) -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $(@:.o=.c) -o $@
 
 $(STATIC_LIB): $(LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(SHARED_LIB): $(LIB_OBJECTS)
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
 	  $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
-	ln -sf $(@F) $(@D)/$(SONAME)
+	@ln -sf $(@F) $(@D)/$(SONAME)
 
 $(PC_FILE): rtctcp/rtctcp.pc.in $(FLAGS_STAMP)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	     -e 's|@REQUIRES@|$(LIB_PACKAGES)|' -e 's|@CONTEXT_LIBS@|$(CONTEXT_LIBS)|' $< > $@
 
 $(SERVER): $(SERVER_OBJECTS) $(SHARED_LIB)
-	$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
 
-$(SUPPORT_LIB): $(SUPPORT_OBJECTS)
-	@rm -f $@
-	$(AR) rcs $@ $^
-
-$(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_LIB) $(STATIC_LIB)
+$(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
-$(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(STATIC_LIB)
+# Without libFuzzer, driver.c is the main program.
+$(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -147,8 +147,8 @@ typedef struct RtcStreamConfig {
   uint32_t ssrc;
   uint8_t payload_type;
   uint32_t clock_rate; /* [Hz] */
-  /* Packets were dropped and a keyframe is wanted. NULL for audio. Called from a later turn of the
-   * loop or from a send, at most once until a keyframe is sent. */
+  /* Packets were dropped, and none is of use before a keyframe: ask for one, at a rate of your own.
+   * Called with every packet that is dropped so, from a send or from the loop. NULL: not told. */
   void (*on_keyframe_wanted)(void *arg);
   void *arg; /* borrowed: must live until the stream is removed or CLOSED was reported */
 } RtcStreamConfig;

@@ -64,15 +64,16 @@ typedef struct RtcSdpTransport {
   size_t candidates_left_out; /* more than fit, or of a form that is not understood */
 } RtcSdpTransport;
 
-/* Reads the transport of a bundled SDP: the session's attributes, and over them those of the first
- * media section that is not rejected. Unknown attributes are passed over; a candidate that can't
- * be understood is left out and counted (RFC 8839 section 5.1).
+/* Reads the transport of a bundled SDP: the session's attributes, and over them those of the media
+ * section that speaks for the bundle: the first of its BUNDLE group that is not rejected (RFC 9143
+ * section 7.3.1). Unknown attributes are passed over; a candidate that can't be understood is left
+ * out and counted (RFC 8839 section 5.1).
  * sdp      need not end in a NUL; CRLF and LF both end a line
  * reason   out, may be NULL: a static text that tells a person what is wrong
  * Errors:  PROTO        an attribute is malformed (out of grammar or range)
  *          NOT_FOUND    no ufrag, no pwd, no fingerprint, or no media section
- *          UNSUPPORTED  media sections with different transports (not bundled), or only
- *                       fingerprints of an unknown hash */
+ *          UNSUPPORTED  media sections that are not all in one BUNDLE group, or only fingerprints
+ *                       of an unknown hash */
 RTC_API RTC_MUST_CHECK RtcError rtc_sdp_transport_parse(RtcSdpTransport *transport, const char *sdp,
                                                         size_t len, const char **reason);
 
@@ -84,7 +85,7 @@ RTC_API RTC_MUST_CHECK RtcError rtc_sdp_transport_write(const RtcSdpTransport *t
                                                         char *text, size_t cap, size_t *len);
 
 /* One candidate attribute's value, "candidate:..." as in the grammar, with or without the name.
- * Errors: PROTO, UNSUPPORTED (a transport that is neither UDP nor TCP) */
+ * Errors: PROTO, UNSUPPORTED (neither UDP nor TCP, or an unknown type) */
 RTC_API RTC_MUST_CHECK RtcError rtc_sdp_candidate_parse(RtcCandidate *candidate, const char *text,
                                                         size_t len);
 

@@ -74,7 +74,8 @@ RTC_API uint16_t rtc_server_port(const RtcServer *server, size_t listener);
 
 /* Closes the listeners and then every session, with close_notify, on every worker.
  * on_closed is called once, on a worker's thread, when the last object of the server is gone from
- * its worker; rtc_server_destroy may be called from then on, on any thread. NULL: none.
+ * its worker, so hosts give their handles back; rtc_server_destroy may be called from then on, on
+ * any thread. (If every worker had stopped before, it is called from here.) NULL: none.
  * Any thread; once. A worker that stops does the same for its share. */
 RTC_API void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg);
 

@@ -32,13 +32,14 @@ typedef enum RtcTcpConnState {
 /* Why a TCP conn ended. */
 #define RTC_TCP_CLOSE_MAP(X)                                                                       \
   X(HOST, "host")                         /* the host closed it */                                 \
+  X(REFUSED, "refused")                   /* a cap was reached, or it could not be served */       \
   X(SESSION, "session")                   /* its Connection closed */                              \
   X(FOREIGN, "foreign")                   /* not ICE: handed to the host */                        \
   X(PEER_FIN, "peer-fin")                 /* the peer closed its side */                           \
   X(SOCKET_ERROR, "socket-error")         /* reset, or any other error of the socket */            \
   X(SILENCE, "silence")                   /* no authenticated packet for the timeout */            \
   X(REPLACED, "replaced")                 /* the oldest standby made room for a new one */         \
-  X(FIRST_FRAME_LATE, "first-frame-late") /* section 6 of the design: admission */                 \
+  X(FIRST_FRAME_LATE, "first-frame-late") /* nothing authenticated in time */                      \
   X(FIRST_FRAME_MALFORMED, "first-frame-malformed")                                                \
   X(FIRST_FRAME_UNAUTHENTICATED, "first-frame-unauthenticated")                                    \
   X(NO_SUCH_SESSION, "no-such-session") /* the ufrag names no live session */                      \

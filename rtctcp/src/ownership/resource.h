@@ -15,7 +15,9 @@ struct RtcResourceManager;
 typedef struct RtcResourceType {
   const char *name; /* "tcp-conn" */
   /* Ends what the resource still does, in the manager's coroutine, once, before the manager gives
-   * its handle back. May be NULL. Yields: it may; other disposals wait meanwhile. */
+   * its handle back. May be NULL. Yields: it may; other disposals wait meanwhile. When the worker
+   * stops, what would yield returns CANCELED, and a resource that is removed late is disposed of by
+   * the loop itself, where rtc_coroutine_current is NULL and nothing may yield. */
   void (*dispose)(RtcResource *resource);
   /* The last handle has gone: frees. Never yields, never revives. */
   void (*destroy)(RtcResource *resource);
@@ -41,8 +43,8 @@ struct RtcResource {
   struct RtcResourceManager *manager; /* back: NULL in UNMANAGED and DISPOSED */
   uint64_t id;                        /* 0: none */
   char *name;                         /* owned; NULL: none */
-  void *index;                        /* the manager's own; see there */
-  RtcResource *next_disposal;         /* of the manager's queue */
+  void *index;                        /* owned by the manager: its node in LIVE, else NULL */
+  RtcResource *next_disposal;         /* owned: one handle; the next in the manager's queue */
 };
 
 /* The maker holds the first handle. */
@@ -55,7 +57,8 @@ const char *rtc_resource_name(const RtcResource *resource); /* never NULL: "" */
 RtcResourceState rtc_resource_state(const RtcResource *resource);
 const char *rtc_resource_state_name(RtcResourceState state);
 
-/* "tcp-conn 17 (whip/live)", for the log. */
+/* "tcp-conn 17 (whip/live)", for the log; without a name "tcp-conn 17", without an id "tcp-conn".
+ * text  out: cut to cap octets, NUL included */
 void rtc_resource_describe(const RtcResource *resource, char *text, size_t cap);
 
 #endif

@@ -1,6 +1,10 @@
 /* The resource manager: an index of resources by id and by name, and the coroutine that disposes of
- * them, later, in its own turn of the loop (invariant 3). It holds no handle of a live resource;
- * whoever ends one gives the handle to rtc_resource_manager_remove. */
+ * them, later, in its own turn of the loop. It holds no handle of a live resource; whoever ends one
+ * gives the handle to rtc_resource_manager_remove. The last handle of a live resource is given back
+ * in no other way.
+ *
+ * A manager keeps its worker running until it is closed. A worker that stops interrupts the
+ * coroutine, but everything that is removed until the close is still disposed of. */
 #ifndef RTC_OWNERSHIP_RESOURCE_MANAGER_H
 #define RTC_OWNERSHIP_RESOURCE_MANAGER_H
 
@@ -11,10 +15,10 @@
 typedef struct RtcResourceManager RtcResourceManager;
 
 /* Told of every removal. May subscribe, unsubscribe (itself too) and remove resources (the same one
- * too) from inside its callbacks. A subscriber added during a callback is told from the next event
- * on; one removed is not told any more. */
+ * too) from inside its callbacks, which never yield. A subscriber added during a callback is told
+ * from the next event on; one removed is not told any more. The latest one is told first. */
 typedef struct RtcResourceSubscriber {
-  /* At the removal, inside rtc_resource_manager_remove. Never yields. NULL: not told. */
+  /* At the removal, inside rtc_resource_manager_remove. NULL: not told. */
   void (*before_dispose)(struct RtcResourceSubscriber *subscriber, RtcResource *resource);
   /* At the disposal, in the manager's coroutine, before the type's dispose. NULL: not told. */
   void (*disposing)(struct RtcResourceSubscriber *subscriber, RtcResource *resource);
@@ -25,9 +29,11 @@ typedef struct RtcResourceSubscriber {
 RTC_MUST_CHECK RtcError rtc_resource_manager_new(RtcResourceManager **manager, RtcWorker *worker,
                                                  const char *name);
 
-/* Ends the coroutine, after everything that was removed has been disposed of; on_closed is called
- * when it has ended, and the manager is freed after that call. No resource may be live then, and
- * nothing may be added or removed once on_closed was called. */
+/* Refuses new resources, waits until the live ones have been removed by those who hold them and all
+ * have been disposed of, and ends the coroutine. Then on_closed is called, from the loop, never
+ * inside this call, and the manager is freed after it. Once.
+ * on_closed  not NULL; the manager may not be used from its call on
+ * arg        borrowed */
 void rtc_resource_manager_close(RtcResourceManager *manager, void (*on_closed)(void *arg),
                                 void *arg);
 
@@ -37,7 +43,10 @@ uint64_t rtc_resource_manager_next_id(RtcResourceManager *manager);
 /* Makes an unmanaged resource findable. The manager borrows it: the caller's handle stays his.
  * id      not 0
  * name    copied; NULL or "": only by id
- * Errors: EXISTS (the id or the name is taken: nothing is changed), INVALID_STATE, NO_MEMORY */
+ * Errors: EXISTS         the id or the name is taken
+ *         INVALID_STATE  the resource is, or was, in a manager
+ *         CLOSED         the manager closes
+ *         NO_MEMORY      nothing is changed by any of these */
 RTC_MUST_CHECK RtcError rtc_resource_manager_add(RtcResourceManager *manager, RtcResource *resource,
                                                  uint64_t id, const char *name);
 
@@ -46,8 +55,9 @@ RtcResource *rtc_resource_manager_find_by_id(const RtcResourceManager *manager, 
 RtcResource *rtc_resource_manager_find_by_name(const RtcResourceManager *manager, const char *name);
 
 /* Takes the handle out of *slot, makes the resource unfindable, tells before_dispose, and queues
- * the disposal. A resource that is removed already only loses this handle; one of no manager is
- * queued as well. Never yields. */
+ * the disposal. A resource that is removed already only loses this handle (and once it is disposed
+ * of, the manager may be gone by then); one of no manager is queued as well. Takes no memory, so it
+ * can't fail. Never yields. A NULL in the slot is fine. */
 void rtc_resource_manager_remove(RtcResourceManager *manager, RtcResource **slot);
 
 /* Errors: NO_MEMORY, EXISTS */

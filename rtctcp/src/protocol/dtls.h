@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* An own certificate (ECDSA P-256, self-signed) with the settings of all sessions. Immutable after
- * new: any thread may use it, each session takes what it needs from it. */
+ * new: any thread may use it. It must outlive its sessions. */
 typedef struct RtcDtlsContext RtcDtlsContext;
 
 /* Errors: NO_MEMORY, LIBRARY */
@@ -51,7 +51,8 @@ typedef enum RtcDtlsFailure {
 typedef struct RtcDtls RtcDtls;
 
 typedef struct RtcDtlsCallbacks {
-  /* One datagram to send: borrowed for the call. Called from start, input, resend and close. */
+  /* One datagram to send: borrowed for the call. Called from start, input, resend and close; it
+   * must not call the session back. */
   void (*output)(const uint8_t *datagram, size_t len, void *arg);
   void *arg; /* borrowed */
 } RtcDtlsCallbacks;
@@ -71,8 +72,8 @@ void rtc_dtls_destroy(RtcDtls *dtls);
 void rtc_dtls_start(RtcDtls *dtls);
 
 /* Feeds one datagram (one or more records). Look at the state after it.
- * Errors: PROTO   it was passed over: not a DTLS record, or one OpenSSL silently drops (RFC 6347
- *                 section 4.1.2.7); the session goes on
+ * Errors: PROTO   it was passed over (RFC 6347 section 4.1.2.7): nothing in it is a whole DTLS
+ *                 record, or, when CONNECTED, nothing is authentic and new; the session goes on
  *         CLOSED  the session is CLOSED or FAILED (now, or before) */
 RTC_MUST_CHECK RtcError rtc_dtls_input(RtcDtls *dtls, const uint8_t *datagram, size_t len);
 

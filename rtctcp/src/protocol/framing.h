@@ -16,8 +16,9 @@ typedef struct RtcFrameReader {
   size_t frame_len_max;                 /* a longer frame is refused [octets] */
   uint8_t *input;                       /* borrowed: what push gave and next has not taken */
   size_t input_len;                     /* [octets] */
-  uint8_t *partial;                     /* owned: a cut frame, of its own size; NULL: none */
+  uint8_t *partial;                     /* owned: a cut frame; NULL: none */
   size_t partial_len;                   /* frame octets in it [octets] */
+  size_t partial_cap;                   /* room in it, at most the frame's own size [octets] */
   size_t frame_len;                     /* of the cut frame, once its header is whole [octets] */
   uint8_t header[RTC_FRAME_HEADER_LEN]; /* of the cut frame */
   size_t header_len;                    /* header octets that have come [octets] */
@@ -38,10 +39,12 @@ void rtc_frame_reader_push(RtcFrameReader *reader, uint8_t *data, size_t len);
  *         NO_MEMORY  likewise */
 RTC_MUST_CHECK RtcError rtc_frame_reader_next(RtcFrameReader *reader, uint8_t **frame, size_t *len);
 
-/* A part of a frame has come, and not all of it: an end of the stream here cuts a frame. */
+/* A part of a frame has come, and not all of it: an end of the stream here cuts a frame. Ask it
+ * when next has returned AGAIN. */
 bool rtc_frame_reader_in_frame(const RtcFrameReader *reader);
 
-/* Octets held in memory for a cut frame. */
+/* Octets held in memory for a cut frame: at most its size, and at most the greater of 2,048 and
+ * twice what has come of it. */
 size_t rtc_frame_reader_held(const RtcFrameReader *reader);
 
 /* Writes the two octets before a frame of len octets (at most RTC_FRAME_LEN_MAX). */

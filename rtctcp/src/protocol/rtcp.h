@@ -1,6 +1,5 @@
-/* RTCP: compound packets read and written.
- * Source: RFC 3550 section 6, RFC 4585 (NACK, PLI), RFC 5104 (FIR), RFC 5506 (reduced size),
- * draft-holmer-rmcat-transport-wide-cc-extensions-01 (transport-wide feedback) */
+/* RTCP: compound packets read and written. Transport-wide feedback is written by twcc.h.
+ * Source: RFC 3550 section 6, RFC 4585 (NACK, PLI), RFC 5104 (FIR), RFC 5506 (reduced size) */
 #ifndef RTC_PROTOCOL_RTCP_H
 #define RTC_PROTOCOL_RTCP_H
 
@@ -33,7 +32,8 @@ typedef struct RtcRtcpPacket {
 
 /* Walks a compound: start with *at = 0.
  * Errors: EOF    the end, exactly
- *         PROTO  not version 2, or a length beyond the end; what came before stays valid */
+ *         PROTO  not version 2, or a length or padding beyond the end; what came before stays
+ *                valid */
 RTC_MUST_CHECK RtcError rtc_rtcp_next(const uint8_t *compound, size_t len, size_t *at,
                                       RtcRtcpPacket *packet);
 
@@ -63,7 +63,11 @@ bool rtc_rtcp_report_block(const RtcRtcpPacket *packet, size_t i, RtcRtcpReportB
 /* A FIR names its media SSRCs in entries (RFC 5104 section 4.3.1): does one name this one? */
 bool rtc_rtcp_fir_names(const RtcRtcpPacket *packet, uint32_t ssrc);
 
-/* Writers: each appends to out at *len. Errors: LIMIT (cap; *len is as before). */
+#define RTC_RTCP_REPORTS_MAX ((size_t)31)  /* report blocks in one packet */
+#define RTC_RTCP_CNAME_MAX   ((size_t)255) /* [octets] */
+
+/* Writers: each appends to out at *len.
+ * Errors: LIMIT (cap, RTC_RTCP_REPORTS_MAX, RTC_RTCP_CNAME_MAX; *len is as before) */
 RTC_MUST_CHECK RtcError rtc_rtcp_write_sr(uint8_t *out, size_t cap, size_t *len,
                                           const RtcRtcpSenderInfo *info);
 RTC_MUST_CHECK RtcError rtc_rtcp_write_rr(uint8_t *out, size_t cap, size_t *len,
@@ -73,49 +77,5 @@ RTC_MUST_CHECK RtcError rtc_rtcp_write_sdes_cname(uint8_t *out, size_t cap, size
                                                   uint32_t ssrc, const char *cname);
 RTC_MUST_CHECK RtcError rtc_rtcp_write_pli(uint8_t *out, size_t cap, size_t *len,
                                            uint32_t sender_ssrc, uint32_t media_ssrc);
-
-/* -- Receiver side of one RTP stream: what a report block says of it (RFC 3550 appendix A). -- */
-
-typedef struct RtcRtpReception {
-  uint32_t clock_rate; /* [Hz] */
-  bool started;
-  uint16_t highest;
-  uint32_t cycles; /* shifted: wraps << 16 */
-  uint32_t base;
-  uint32_t received, received_before, expected_before;
-  uint32_t transit;
-  uint32_t jitter_q4; /* 4 fractional bits */
-  uint32_t lsr;
-  int64_t lsr_at_us;
-} RtcRtpReception;
-
-void rtc_rtp_reception_init(RtcRtpReception *reception, uint32_t clock_rate);
-void rtc_rtp_reception_packet(RtcRtpReception *reception, uint16_t sequence, uint32_t timestamp,
-                              int64_t arrival_us);
-void rtc_rtp_reception_sr(RtcRtpReception *reception, uint64_t ntp, int64_t arrival_us);
-void rtc_rtp_reception_report(RtcRtpReception *reception, uint32_t ssrc, int64_t now_us,
-                              RtcRtcpReportBlock *block);
-
-/* -- Transport-wide congestion control feedback, the receiver's side. -- */
-
-#define RTC_TWCC_PACKETS_MAX 512 /* remembered between two feedbacks */
-
-typedef struct RtcTwcc {
-  bool started;
-  uint16_t first; /* transport sequence of the next feedback's first packet */
-  uint16_t count; /* sequences from first to the highest seen */
-  uint8_t feedback_count;
-  int64_t arrivals_us[RTC_TWCC_PACKETS_MAX]; /* by sequence modulo; -1: has not come */
-} RtcTwcc;
-
-void rtc_twcc_init(RtcTwcc *twcc);
-
-/* Notes an arrival. A sequence before first is ignored, one too far ahead moves first. */
-void rtc_twcc_packet(RtcTwcc *twcc, uint16_t transport_sequence, int64_t arrival_us);
-
-/* Appends one feedback packet for what has been noted, and forgets that.
- * Errors: AGAIN (nothing to report), LIMIT (cap) */
-RTC_MUST_CHECK RtcError rtc_twcc_write(RtcTwcc *twcc, uint32_t sender_ssrc, uint32_t media_ssrc,
-                                       uint8_t *out, size_t cap, size_t *len);
 
 #endif

@@ -32,7 +32,7 @@ RTC_MUST_CHECK RtcError rtc_rtp_parse(const uint8_t *packet, size_t len, RtcRtpH
 /* Finds a header extension element, one- or two-byte form (RFC 8285 sections 4.2, 4.3).
  * id       1 to 14 (one-byte) or 255
  * value    out: borrowed from the packet
- * returns  false: it is not there, or the extension is malformed */
+ * returns  false: it is not there, or the extension is malformed before it or in it */
 bool rtc_rtp_find_extension(const RtcRtpHeader *header, uint8_t id, const uint8_t **value,
                             size_t *value_len);
 
@@ -47,6 +47,7 @@ typedef struct RtcRtpRewrite {
 /* Writes the packet with other header fields, without its header extension and its padding, to out.
  * CSRCs, marker and payload stay.
  * header   of this packet, as rtc_rtp_parse gave it
+ * out      must not overlap the packet
  * out_len  out [octets]; at most len
  * Errors: LIMIT (cap) */
 RTC_MUST_CHECK RtcError rtc_rtp_rewrite(const uint8_t *packet, size_t len,

@@ -9,7 +9,8 @@
 
 /* Does a keyframe begin with this payload? False for malformed and empty ones.
  * VP8: first partition of a frame whose header says key frame.
- * H.264: an SPS or an IDR slice, alone, first in a STAP-A or anywhere in it, or an FU-A's start. */
+ * H.264: an SPS, or the first slice of an IDR picture: alone, anywhere in a STAP-A, or as an FU-A's
+ * start. A picture's further slices begin nothing: one who joined there would miss a part of it. */
 bool rtc_vp8_keyframe_start(const uint8_t *payload, size_t len);
 bool rtc_h264_keyframe_start(const uint8_t *payload, size_t len);
 

@@ -15,7 +15,7 @@
 #define RTC_STUN_RESPONSE_MAX ((size_t)1280) /* of any answer [octets] */
 #define RTC_ICE_UFRAG_MAX     ((size_t)256)
 
-/* libnice's StunAgent and room for messages, 16 KiB: one a worker serves all its sessions. */
+/* libnice's StunAgent, 13 KiB: one a worker serves all its sessions. */
 typedef struct RtcStunServer RtcStunServer;
 
 /* Errors: NO_MEMORY */
@@ -42,7 +42,7 @@ typedef enum RtcStunResult {
   RTC_STUN_ROLE_CONFLICT,   /* authenticated; the peer says that it is controlled: 487 written */
   RTC_STUN_REFUSED,         /* 400, 401 or 420 was written; nothing about the sender is proven */
   RTC_STUN_INDICATION,      /* a binding indication: a keep-alive, proves nothing, no answer */
-  RTC_STUN_IGNORED,         /* a response, or malformed beyond an answer; no answer */
+  RTC_STUN_IGNORED,         /* a response, malformed, or without a right FINGERPRINT; no answer */
 } RtcStunResult;
 
 typedef struct RtcStunOutcome {
@@ -56,7 +56,7 @@ typedef struct RtcStunOutcome {
 } RtcStunOutcome;
 
 /* Handles one STUN message. The request must carry USERNAME, MESSAGE-INTEGRITY and FINGERPRINT that
- * verify; unknown comprehension-optional attributes are ignored.
+ * verify; unknown comprehension-optional attributes are ignored. Nothing is kept between calls.
  * from   the peer's address, for XOR-MAPPED-ADDRESS (IPv4 and IPv6; IPv4-mapped is written as IPv4)
  * Never fails: every input has an outcome. */
 void rtc_stun_server_handle(RtcStunServer *server, const uint8_t *packet, size_t len,

@@ -9,7 +9,7 @@
 
 #include <rtctcp/worker.h>
 
-/* The clock, read once a turn [us]. */
+/* The clock; within the step and its tasks, as it was when the step began [us]. */
 int64_t rtc_worker_now(const RtcWorker *worker);
 
 /* Borrowed, lives as long as the worker. */
@@ -21,7 +21,7 @@ const char *rtc_worker_name(const RtcWorker *worker);
 typedef struct RtcTask {
   void (*run)(void *arg); /* never yields; may queue tasks again: they run in the next turn */
   void *arg;              /* borrowed */
-  struct RtcTask *next;   /* of the worker's queue; a queued task points to itself or the next */
+  struct RtcTask *next;   /* of the worker's queue */
   bool queued;
 } RtcTask;
 
@@ -29,8 +29,10 @@ void rtc_worker_at_end_of_turn(RtcWorker *worker, RtcTask *task);
 /* Takes it out again; fine when it is not queued. */
 void rtc_worker_cancel_task(RtcWorker *worker, RtcTask *task);
 
-/* A holder keeps the worker running: rtc_worker_stop calls on_stop once, and the worker leaves its
- * loop only when every holder has let go and every coroutine has ended. */
+/* A holder keeps the worker running: rtc_worker_stop calls on_stop once, on the loop, and the
+ * worker leaves its loop only when every holder has let go and every coroutine has ended. Until the
+ * last holder has let go, coroutines run and are spawned as ever, since they do the closing; then
+ * those left are interrupted, and spawn returns CLOSED. */
 typedef struct RtcWorkerHolder {
   void (*on_stop)(void *arg); /* never yields */
   void *arg;                  /* borrowed */

@@ -1,15 +1,20 @@
-/* Counts this process's open descriptors. */
+/* Counts the entries of /proc/self/fd. */
 #include "support/descriptors.h"
 
 #include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 size_t descriptors_open(void) {
   DIR *dir = opendir("/proc/self/fd");
-  if (!dir)
-    return 0;
   size_t count = 0;
-  while (readdir(dir))
-    count++;
+
+  if (!dir) {
+    perror("/proc/self/fd");
+    abort();
+  }
+  for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+    count += entry->d_name[0] != '.';
   closedir(dir);
-  return count - 3; /* ".", "..", and the one that was read here */
+  return count - 1; /* the directory's own */
 }

@@ -1,10 +1,9 @@
-/* Counts what a test could leak besides memory: descriptors. */
+/* Counts the open descriptors of the process, to find one that leaked. */
 #ifndef RTC_TEST_DESCRIPTORS_H
 #define RTC_TEST_DESCRIPTORS_H
 
 #include <stddef.h>
 
-/* Open descriptors of this process. */
 size_t descriptors_open(void);
 
 #endif

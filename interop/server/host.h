@@ -1,0 +1,48 @@
+/* The host application: its workers, the RTC server on them, and HTTP in front of it. */
+#ifndef SERVER_HOST_H
+#define SERVER_HOST_H
+
+#include "http.h"
+#include "options.h"
+#include "sessions.h"
+
+#include <rtctcp/rtctcp.h>
+
+#include <semaphore.h>
+
+#define HOST_WORKERS_MAX 64
+#define HOST_WORKERS     1 /* how many are started */
+
+typedef struct Host Host;
+
+/* One worker and what lives on it. */
+typedef struct HostWorker {
+  Host *host; /* back */
+  unsigned index;
+  RtcWorker *worker;         /* owned */
+  RtcSourceManager *sources; /* owned. Thread: the worker's */
+  Sessions sessions;         /* Thread: the worker's */
+} HostWorker;
+
+struct Host {
+  const Options *options; /* borrowed */
+  RtcLog log;
+  Http *http;                           /* owned */
+  HostWorker workers[HOST_WORKERS_MAX]; /* their places do not change while they run */
+  size_t worker_count;                  /* that were started */
+  RtcServer *server;                    /* owned; jobs of HTTP come when it is there */
+  sem_t server_closed;                  /* posted once, by a worker */
+};
+
+/* Starts everything. What fails is told on standard error, and nothing is left running.
+ * Errors: INVALID_ARGUMENT (an address can't be used), ADDRESS_IN_USE, ACCESS, ... */
+RTC_MUST_CHECK RtcError host_start(Host *host, const Options *options);
+
+/* Closes every session and ends everything; frees what host_start made.
+ * Errors: TIMEOUT  a worker does not come to its end; threads run on, the process should exit */
+RTC_MUST_CHECK RtcError host_stop(Host *host);
+
+/* The worker on which a stream's publisher and players live. Any thread. */
+HostWorker *host_worker_of_stream(Host *host, const char *stream);
+
+#endif

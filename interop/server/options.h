@@ -1,0 +1,30 @@
+/* The command line. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include <rtctcp/log.h>
+#include <rtctcp/server.h>
+
+#define OPTIONS_ADDRESSES_MAX 16
+
+typedef struct Options {
+  const char *listen[OPTIONS_ADDRESSES_MAX]; /* borrowed: of argv */
+  size_t listen_count;
+  const char *candidates[OPTIONS_ADDRESSES_MAX]; /* borrowed: of argv */
+  size_t candidate_count;
+  uint32_t session_timeout_ms;
+  uint32_t reconnect_grace_ms;
+  uint32_t first_frame_timeout_ms;
+  RtcLogLevel log_level;
+} Options;
+
+typedef enum OptionsResult {
+  OPTIONS_RUN,
+  OPTIONS_DONE,  /* --help or --version: all is said */
+  OPTIONS_WRONG, /* what is wrong was told on standard error */
+} OptionsResult;
+
+/* Every default, and over them the arguments. options is written in any case. */
+OptionsResult options_parse(Options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,144 @@
+/* Finds whose a path is, see routes.h. */
+#include "routes.h"
+
+#include "metrics.h"
+#include "pages.h"
+#include "whip.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GET_ALLOW      "GET, HEAD"
+#define ENDPOINT_ALLOW "POST, OPTIONS"
+#define SESSION_ALLOW  "DELETE, OPTIONS"
+
+/* The page plays what this server gives, and loads nothing from anywhere else. */
+#define PAGE_POLICY                                                                                \
+  "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; "          \
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+static bool text_is(const char *a, const char *b) {
+  return strcmp(a, b) == 0;
+}
+
+static void refuse_method(HttpRequest *request, const char *allow) {
+  http_answer_text(request, 405, "this method is not for this path");
+  http_answer_header(request, "Allow", allow);
+}
+
+static void answer_not_found(HttpRequest *request) {
+  http_answer_text(request, 404, "there is nothing at this path");
+}
+
+/* ---- What is read: the page, metrics, health ------------------------------------------------- */
+
+static void answer_page(HttpRequest *request, const char *type, const unsigned char *data,
+                        unsigned long len) {
+  http_answer_static(request, 200, type, data, len);
+  http_answer_header(request, "Cache-Control", "no-cache");
+  http_answer_header(request, "Content-Security-Policy", PAGE_POLICY);
+  http_answer_header(request, "Referrer-Policy", "no-referrer");
+}
+
+static void answer_index(HttpRequest *request, Host *host) {
+  (void)host;
+  answer_page(request, "text/html; charset=utf-8", page_index_html, page_index_html_len);
+}
+
+static void answer_css(HttpRequest *request, Host *host) {
+  (void)host;
+  answer_page(request, "text/css; charset=utf-8", page_page_css, page_page_css_len);
+}
+
+static void answer_js(HttpRequest *request, Host *host) {
+  (void)host;
+  answer_page(request, "text/javascript; charset=utf-8", page_page_js, page_page_js_len);
+}
+
+static void answer_health(HttpRequest *request, Host *host) {
+  (void)host;
+  http_answer_text(request, 200, "ok");
+}
+
+static const struct {
+  const char *path;
+  void (*answer)(HttpRequest *request, Host *host);
+} readable[] = {
+    {"/", answer_index},           {"/page.css", answer_css},   {"/page.js", answer_js},
+    {"/metrics", metrics_request}, {"/healthz", answer_health},
+};
+
+/* false: the path is none of these. */
+static bool route_readable(HttpRequest *request, Host *host) {
+  const char *method = http_request_method(request);
+  for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++) {
+    if (!text_is(http_request_path(request), readable[i].path))
+      continue;
+    if (text_is(method, "GET") || text_is(method, "HEAD"))
+      readable[i].answer(request, host);
+    else
+      refuse_method(request, GET_ALLOW);
+    return true;
+  }
+  return false;
+}
+
+/* ---- /whip/STREAM, /whep/STREAM, and the sessions under them --------------------------------- */
+
+static void route_endpoint(HttpRequest *request, Host *host, SessionRole role, const char *stream) {
+  const char *method = http_request_method(request);
+  if (text_is(method, "POST")) {
+    whip_open(request, host, role, stream);
+  } else if (text_is(method, "OPTIONS")) {
+    whip_preflight(request, ENDPOINT_ALLOW);
+  } else {
+    refuse_method(request, ENDPOINT_ALLOW);
+    whip_add_cors(request);
+  }
+}
+
+static void route_session(HttpRequest *request, Host *host, const char *id) {
+  const char *method = http_request_method(request);
+  if (text_is(method, "DELETE")) {
+    whip_end(request, host, id);
+  } else if (text_is(method, "OPTIONS")) {
+    whip_preflight(request, SESSION_ALLOW);
+  } else {
+    refuse_method(request, SESSION_ALLOW);
+    whip_add_cors(request);
+  }
+}
+
+/* false: no name; length out. */
+static bool stream_name_valid(const char *name, size_t len) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  return len >= 1 && len <= STREAM_NAME_MAX && strspn(name, letters) >= len;
+}
+
+static void route_stream(HttpRequest *request, Host *host, SessionRole role, const char *name) {
+  char stream[STREAM_NAME_MAX + 1];
+  size_t len = strcspn(name, "/");
+  if (!stream_name_valid(name, len)) {
+    http_answer_text(request, 404, "a stream's name is 1 to 128 of A-Z a-z 0-9 . _ -");
+    whip_add_cors(request);
+    return;
+  }
+  snprintf(stream, sizeof stream, "%.*s", (int)len, name);
+  if (name[len])
+    route_session(request, host, name + len + 1);
+  else
+    route_endpoint(request, host, role, stream);
+}
+
+void routes_answer(HttpRequest *request, void *arg) {
+  Host *host = arg;
+  const char *path = http_request_path(request);
+  if (route_readable(request, host))
+    return;
+  if (strncmp(path, "/whip/", 6) == 0)
+    route_stream(request, host, SESSION_WHIP, path + 6);
+  else if (strncmp(path, "/whep/", 6) == 0)
+    route_stream(request, host, SESSION_WHEP, path + 6);
+  else
+    answer_not_found(request);
+}

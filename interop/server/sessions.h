@@ -1,0 +1,58 @@
+/* One worker's sessions: the resources that WHIP and WHEP made, by the path of their Location, and
+ * the publishers also by the name of their stream. Thread: the worker's. */
+#ifndef SERVER_SESSIONS_H
+#define SERVER_SESSIONS_H
+
+#include "h264.h"
+
+#include <rtctcp/connection.h>
+
+#define STREAM_NAME_MAX   128 /* [octets] */
+#define SESSION_TOKEN_LEN 32  /* 128 random bits in hex [octets] */
+
+/* "/whip/STREAM/WORKER-TOKEN" and its NUL; a worker's index has at most 5 digits. */
+#define LOCATION_MAX (sizeof "/whip//00000-" + STREAM_NAME_MAX + SESSION_TOKEN_LEN)
+
+/* What a session is to its peer; the first segment of its paths is named after it. */
+typedef enum SessionRole {
+  SESSION_WHIP, /* the peer publishes */
+  SESSION_WHEP, /* the peer plays */
+} SessionRole;
+
+typedef struct Session Session;
+
+typedef struct Sessions {
+  Session *by_location;          /* owned */
+  Session *publishers_by_stream; /* borrowed: of by_location */
+} Sessions;                      /* begins as {0} */
+
+const char *session_role_name(SessionRole role); /* "whip", "whep" */
+
+/* Makes a session with a Location that nobody can guess.
+ * session  out: borrowed, valid until session_remove
+ * worker   index of the worker, which the Location carries
+ * stream   at most STREAM_NAME_MAX octets
+ * Errors:  EXISTS (the stream has a publisher, and this is to be another), NO_MEMORY, SYSTEM */
+RTC_MUST_CHECK RtcError sessions_add(Session **session, Sessions *sessions, unsigned worker,
+                                     SessionRole role, const char *stream);
+
+/* Gives the session's handle of its Connection back, and frees the session. */
+void session_remove(Session *session);
+
+Session *sessions_find(const Sessions *sessions, const char *location); /* NULL: none */
+Session *sessions_find_publisher(const Sessions *sessions, const char *stream);
+size_t sessions_count(const Sessions *sessions);
+
+/* The worker that a Location's last segment, "WORKER-TOKEN", names. false: it is of no such form.
+ */
+bool session_id_worker(const char *id, unsigned *worker);
+
+const char *session_location(const Session *session);
+
+/* The slot of the session's handle, NULL at first. */
+RtcConnection **session_connection(Session *session);
+
+H264Profile session_h264_profile(const Session *session);
+void session_set_h264_profile(Session *session, H264Profile profile);
+
+#endif

@@ -1,0 +1,37 @@
+/* What the media floor sees of an RtcSource. */
+#ifndef RTC_MEDIA_RTC_SOURCE_INTERNAL_H
+#define RTC_MEDIA_RTC_SOURCE_INTERNAL_H
+
+#include "media/source_manager.h"
+#include "ownership/shared.h"
+
+struct RtcPublisher;
+struct RtcPublisherTrack;
+
+struct RtcSource {
+  RtcShared shared;
+  RtcSourceManager *manager;      /* back */
+  char *name;                     /* owned */
+  struct RtcPublisher *publisher; /* owned; NULL: there is none */
+  unsigned generation;    /* publishers that were and are: timestamps begin anew with each */
+  RtcConsumer *consumers; /* borrowed: a list; each belongs to its Connection */
+  bool kept;              /* in use: the manager's handle is held */
+};
+
+RTC_SHARED_DECLARE(RtcSource, rtc_source);
+
+/* A source that the caller holds the only handle of. Errors: NO_MEMORY */
+RTC_MUST_CHECK RtcError rtc_source_new(RtcSource **source, RtcSourceManager *manager,
+                                       const char *name);
+
+/* The publisher or a consumer has come or gone: keep the source, or let it go, as its last act. */
+void rtc_source_settle(RtcSource *source);
+
+/* Ends the publisher and all consumers. */
+void rtc_source_unbind(RtcSource *source);
+
+/* A packet of the publisher, for every consumer. */
+void rtc_source_forward(RtcSource *source, const struct RtcPublisherTrack *track, RtcPacket *packet,
+                        unsigned flags, uint32_t timestamp);
+
+#endif

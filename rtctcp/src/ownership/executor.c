@@ -1,0 +1,91 @@
+/* Runs one resource's cycle in a coroutine, and gives the resource back when it ends. */
+#include "ownership/executor.h"
+
+#include "runtime/coroutine.h"
+#include "runtime/worker_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct RtcExecutor {
+  RtcExecutor **slot;          /* back: in the resource, or in what lives as long */
+  RtcWorker *worker;           /* borrowed */
+  RtcResourceManager *manager; /* borrowed: it awaits the resource's removal */
+  RtcResource *resource;       /* owned: one handle */
+  RtcExecutorCycle cycle;
+  const char *name;        /* borrowed: static */
+  RtcCoroutine *coroutine; /* owned */
+  bool begun;              /* the coroutine has */
+  RtcTask end_task;        /* of a coroutine that never begins */
+  RtcWorkerHolder holder;
+};
+
+/* The removal is last: in DISPOSED the handle may be the last one of what the slot lies in. */
+static void end(RtcExecutor *executor, RtcError result) {
+  RTC_LOG(rtc_worker_log(executor->worker), DEBUG, "%s=%" PRIu64 " ends its cycle: %s",
+          executor->name, rtc_resource_id(executor->resource), rtc_error_name(result));
+  *executor->slot = NULL;
+  rtc_coroutine_detach(executor->coroutine);
+  rtc_resource_manager_remove(executor->manager, &executor->resource);
+  rtc_worker_let_go(executor->worker, &executor->holder);
+  free(executor);
+}
+
+static RtcError run_coroutine(void *arg) {
+  RtcExecutor *executor = arg;
+  executor->begun = true;
+  RtcError result = executor->cycle(executor->resource);
+  end(executor, result);
+  return result;
+}
+
+static void run_end_task(void *arg) {
+  end(arg, RTC_ERROR_CANCELED);
+}
+
+/* The worker interrupts the coroutine itself, but does not tell when it never begins. */
+static void on_worker_stop(void *arg) {
+  rtc_executor_interrupt(arg);
+}
+
+RtcError rtc_executor_start(RtcExecutor **executor, RtcWorker *worker, RtcResourceManager *manager,
+                            RtcResource *resource, const char *name, RtcExecutorCycle cycle) {
+  assert(rtc_resource_state(resource) == RTC_RESOURCE_STATE_LIVE);
+  RtcExecutor *e = calloc(1, sizeof(*e));
+  if (!e)
+    return RTC_ERROR_NO_MEMORY;
+  *e = (RtcExecutor){
+      .slot = executor,
+      .worker = worker,
+      .manager = manager,
+      .cycle = cycle,
+      .name = name,
+      .end_task = {.run = run_end_task, .arg = e},
+      .holder = {.on_stop = on_worker_stop, .arg = e},
+  };
+  RtcError err = rtc_worker_hold(worker, &e->holder);
+  if (err)
+    goto free_executor;
+  err = rtc_coroutine_spawn(&e->coroutine, worker, name, run_coroutine, e);
+  if (err)
+    goto let_go;
+  e->resource = rtc_resource_ref(resource);
+  *executor = e;
+  return RTC_OK;
+
+let_go:
+  rtc_worker_let_go(worker, &e->holder);
+free_executor:
+  free(e);
+  return err;
+}
+
+/* A coroutine that has not begun never begins: the task ends the executor in its stead, later in
+ * the turn, as no end comes from inside this call. */
+void rtc_executor_interrupt(RtcExecutor *executor) {
+  if (!executor)
+    return;
+  rtc_coroutine_interrupt(executor->coroutine);
+  if (!executor->begun)
+    rtc_worker_at_end_of_turn(executor->worker, &executor->end_task);
+}

@@ -1,0 +1,318 @@
+/* RtcConnection: one WebRTC session's life: its state, its TCP conns, its end. */
+#include "transport/rtc_connection_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static void dispose(RtcResource *resource);
+static void destroy(RtcResource *resource);
+
+const RtcResourceType rtc_connection_type = {
+    .name = "connection", .dispose = dispose, .destroy = destroy};
+
+static void destroy_connection(RtcConnection *connection) {
+  destroy(&connection->resource);
+}
+
+RTC_SHARED_DEFINE(RtcConnection, rtc_connection, resource.shared, destroy_connection);
+
+static const RtcLog *log_of(const RtcConnection *connection) {
+  return rtc_shard_log(connection->shard);
+}
+
+/* -- State -- */
+
+/* Which states may follow one, as bits. */
+static bool may_follow(RtcConnectionState from, RtcConnectionState to) {
+#define BIT(name) (1u << RTC_CONNECTION_STATE_##name)
+  static const unsigned next[] = {
+      [RTC_CONNECTION_STATE_NEW] = BIT(CONNECTING) | BIT(CLOSED),
+      [RTC_CONNECTION_STATE_CONNECTING] = BIT(CONNECTED) | BIT(DISCONNECTED) | BIT(CLOSED),
+      [RTC_CONNECTION_STATE_CONNECTED] = BIT(DISCONNECTED) | BIT(CLOSED),
+      [RTC_CONNECTION_STATE_DISCONNECTED] = BIT(CONNECTING) | BIT(CONNECTED) | BIT(CLOSED),
+      [RTC_CONNECTION_STATE_CLOSED] = 0,
+  };
+#undef BIT
+  return next[from] & (1u << to);
+}
+
+void rtc_connection_set_state(RtcConnection *connection, RtcConnectionState state) {
+  assert(may_follow(connection->state, state));
+  connection->state = state;
+  RTC_LOG(log_of(connection), INFO, "session=%s name=%s state=%s%s%s", connection->ufrag,
+          connection->name ? connection->name : "", rtc_connection_state_name(state),
+          state == RTC_CONNECTION_STATE_CLOSED ? " reason=" : "",
+          state == RTC_CONNECTION_STATE_CLOSED ? rtc_close_name(connection->close) : "");
+  rtc_connection_tell_state(connection, state);
+}
+
+void rtc_connection_drop(RtcConnection *connection, RtcDrop drop) {
+  connection->stats.drops[drop]++;
+}
+
+/* -- TCP conns -- */
+
+static void select_tcp_conn(RtcConnection *connection, RtcTcpConn *tcp) {
+  connection->selected = tcp;
+  connection->nominated = false;
+  if (!tcp || connection->state == RTC_CONNECTION_STATE_NEW)
+    return;
+  /* What the last one took of a flight may be lost. */
+  rtc_dtls_resend(connection->dtls);
+  rtc_tcp_conn_want_flush(tcp);
+}
+
+/* The standby that was heard last: the likeliest to be alive. NULL: there is none. */
+static RtcTcpConn *liveliest(const RtcConnection *connection) {
+  RtcTcpConn *best = NULL;
+  for (size_t i = 0; i < connection->tcp_conn_count; i++)
+    if (!best || connection->tcp_conns[i]->heard_us > best->heard_us)
+      best = connection->tcp_conns[i];
+  return best;
+}
+
+static void release_quietest_standby(RtcConnection *connection) {
+  RtcTcpConn *worst = NULL;
+  for (size_t i = 0; i < connection->tcp_conn_count; i++) {
+    RtcTcpConn *tcp = connection->tcp_conns[i];
+    if (tcp != connection->selected && (!worst || tcp->heard_us < worst->heard_us))
+      worst = tcp;
+  }
+  rtc_connection_detach(connection, worst, RTC_TCP_CLOSE_REPLACED);
+}
+
+void rtc_connection_attach(RtcConnection *connection, RtcTcpConn *tcp) {
+  assert(connection->state != RTC_CONNECTION_STATE_CLOSED && !tcp->connection);
+  if (connection->tcp_conn_count == RTC_CONNECTION_TCP_CONNS_MAX)
+    release_quietest_standby(connection);
+  connection->tcp_conns[connection->tcp_conn_count++] = rtc_tcp_conn_ref(tcp);
+  connection->stats.tcp_conns_total++;
+  tcp->connection = connection;
+  rtc_tcp_conn_attached(tcp);
+}
+
+void rtc_connection_detach(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close) {
+  assert(tcp->connection == connection);
+  size_t i = 0;
+  while (connection->tcp_conns[i] != tcp)
+    i++;
+  RtcTcpConn *handle = connection->tcp_conns[i];
+  connection->tcp_conns[i] = connection->tcp_conns[--connection->tcp_conn_count];
+  connection->tcp_conns[connection->tcp_conn_count] = NULL;
+  if (connection->selected == tcp)
+    select_tcp_conn(connection, NULL);
+  tcp->connection = NULL;
+  rtc_tcp_conn_detached(tcp, close);
+  rtc_tcp_conn_unref(&handle);
+}
+
+/* A TCP conn is there (again): go on where the session was. */
+static void resume(RtcConnection *connection) {
+  rtc_timer_stop(&connection->timer);
+  bool fresh = connection->state == RTC_CONNECTION_STATE_NEW;
+  rtc_connection_set_state(connection, connection->srtp ? RTC_CONNECTION_STATE_CONNECTED
+                                                        : RTC_CONNECTION_STATE_CONNECTING);
+  if (fresh && connection->state == RTC_CONNECTION_STATE_CONNECTING)
+    rtc_dtls_start(connection->dtls);
+}
+
+void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp, bool use_candidate) {
+  rtc_tcp_conn_heard(tcp);
+  if (!connection->selected || (use_candidate && connection->selected != tcp)) {
+    RTC_LOG(log_of(connection), DEBUG, "session=%s selects tcp-conn=%s", connection->ufrag,
+            tcp->peer_text);
+    select_tcp_conn(connection, tcp);
+  }
+  if (use_candidate)
+    connection->nominated = true;
+  if (connection->state == RTC_CONNECTION_STATE_NEW ||
+      connection->state == RTC_CONNECTION_STATE_DISCONNECTED)
+    resume(connection);
+}
+
+static void disconnect(RtcConnection *connection) {
+  const RtcServerSettings *settings = connection->shard->settings;
+  if (settings->reconnect_grace_us == 0) {
+    rtc_connection_end(connection, RTC_CLOSE_TCP_LOST);
+    return;
+  }
+  rtc_send_queue_clear(&connection->send_queue);
+  rtc_timer_start(&connection->timer,
+                  rtc_worker_now(connection->shard->worker) + settings->reconnect_grace_us);
+  rtc_connection_set_state(connection, RTC_CONNECTION_STATE_DISCONNECTED);
+}
+
+void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close) {
+  rtc_connection_detach(connection, tcp, close);
+  if (connection->tcp_conn_count > 0) {
+    if (!connection->selected)
+      select_tcp_conn(connection, liveliest(connection));
+    return;
+  }
+  /* The last one: it was silent for the session's timeout, or it is gone. */
+  if (close == RTC_TCP_CLOSE_SILENCE)
+    rtc_connection_end(connection, RTC_CLOSE_TIMEOUT);
+  else if (close == RTC_TCP_CLOSE_WORKER_STOP)
+    rtc_connection_end(connection, RTC_CLOSE_WORKER_STOP);
+  else
+    disconnect(connection);
+}
+
+/* -- End -- */
+
+static void waited_in_vain(void *arg) {
+  RtcConnection *connection = arg;
+  bool fresh = connection->state == RTC_CONNECTION_STATE_NEW;
+  rtc_connection_end(connection, fresh ? RTC_CLOSE_NEVER_CONNECTED : RTC_CLOSE_TCP_LOST);
+}
+
+void rtc_connection_end(RtcConnection *connection, RtcClose close) {
+  if (connection->state == RTC_CONNECTION_STATE_CLOSED)
+    return;
+  RtcShard *shard = connection->shard;
+  connection->close = close;
+  shard->stats.closes[close]++;
+  rtc_dtls_close(connection->dtls);
+  if (connection->selected)
+    rtc_tcp_conn_flush_control(connection->selected);
+  while (connection->tcp_conn_count > 0)
+    rtc_connection_detach(connection, connection->tcp_conns[0], RTC_TCP_CLOSE_SESSION);
+  rtc_timer_stop(&connection->timer);
+  rtc_send_queue_clear(&connection->send_queue);
+  RtcConnection *handle = rtc_registry_take(&shard->registry, connection->ufrag);
+  rtc_connection_set_state(connection, RTC_CONNECTION_STATE_CLOSED);
+  connection->callbacks = (RtcConnectionCallbacks){0};
+  connection->observer_count = 0;
+  RtcResource *resource = &handle->resource;
+  rtc_resource_manager_remove(shard->manager, &resource);
+}
+
+void rtc_connection_close(RtcConnection *connection) {
+  rtc_connection_end(connection, RTC_CLOSE_HOST);
+}
+
+/* What costs memory goes now, even if the host keeps its handle. Fine twice. */
+static void release_parts(RtcConnection *connection) {
+  rtc_timer_finish(&connection->timer);
+  rtc_send_queue_finish(&connection->send_queue);
+  rtc_srtp_destroy(connection->srtp);
+  connection->srtp = NULL;
+  rtc_dtls_destroy(connection->dtls);
+  connection->dtls = NULL;
+}
+
+static void dispose(RtcResource *resource) {
+  RtcConnection *connection = (RtcConnection *)resource;
+  assert(connection->state == RTC_CONNECTION_STATE_CLOSED && connection->tcp_conn_count == 0);
+  release_parts(connection);
+}
+
+static void add_to_totals(const RtcConnection *connection) {
+  RtcServerStats *totals = &connection->shard->stats;
+  totals->packets_in += connection->stats.packets_in;
+  totals->octets_in += connection->stats.octets_in;
+  totals->packets_out += connection->stats.packets_out;
+  totals->octets_out += connection->stats.octets_out;
+  for (int i = 0; i < RTC_DROP_COUNT; i++)
+    totals->drops[i] += connection->stats.drops[i];
+}
+
+static void destroy(RtcResource *resource) {
+  RtcConnection *connection = (RtcConnection *)resource;
+  RtcShard *shard = connection->shard;
+  release_parts(connection); /* one that never came to life was not disposed of */
+  add_to_totals(connection);
+  free(connection->remote_ufrag);
+  free(connection->name);
+  free(connection);
+  shard->stats.connections.live--;
+  rtc_shard_check_closed(shard);
+}
+
+/* -- Begin -- */
+
+static RtcError random_text(char *text, size_t len) {
+  /* ice-char, RFC 8839 section 5.4: 64 of them, so that 6 bits choose one. */
+  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  uint8_t octets[RTC_ICE_PWD_LEN];
+  assert(len <= sizeof octets);
+  if (getrandom(octets, len, 0) != (ssize_t)len)
+    return RTC_ERROR_SYSTEM;
+  for (size_t i = 0; i < len; i++)
+    text[i] = chars[octets[i] & 63];
+  text[len] = '\0';
+  return RTC_OK;
+}
+
+/* The ufrag begins with its worker's number, so that any worker can tell whose a socket is. */
+static RtcError make_credentials(RtcConnection *connection) {
+  char number[4];
+  snprintf(number, sizeof number, "%03x", connection->shard->index & 0xfffu);
+  memcpy(connection->ufrag, number, 3);
+  RtcError error = random_text(connection->ufrag + 3, RTC_ICE_UFRAG_LEN - 3);
+  return error ? error : random_text(connection->pwd, RTC_ICE_PWD_LEN);
+}
+
+static RtcError make_parts(RtcConnection *connection, const RtcConnectionConfig *config) {
+  RtcShard *shard = connection->shard;
+  const RtcSdpTransport *remote = config->remote;
+  const RtcDtlsCallbacks output = {.output = rtc_connection_dtls_output, .arg = connection};
+  RtcError error = make_credentials(connection);
+  if (error)
+    return error;
+  connection->remote_ufrag = strdup(remote->ufrag);
+  connection->name = config->name ? strdup(config->name) : NULL;
+  if (!connection->remote_ufrag || (config->name && !connection->name))
+    return RTC_ERROR_NO_MEMORY;
+  /* An offer of either role leaves the choice to us: the passive side waits (RFC 8842 5.3). */
+  connection->role =
+      remote->setup == RTC_SETUP_PASSIVE ? RTC_DTLS_ROLE_CLIENT : RTC_DTLS_ROLE_SERVER;
+  error = rtc_dtls_new(&connection->dtls, shard->dtls, connection->role, remote->fingerprints,
+                       remote->fingerprint_count, &output, log_of(connection), connection->ufrag);
+  if (error)
+    return error;
+  return rtc_timer_init(&connection->timer, shard->worker, waited_in_vain, connection);
+}
+
+static RtcError enlist(RtcConnection *connection) {
+  RtcShard *shard = connection->shard;
+  RtcError error = rtc_resource_manager_add(shard->manager, &connection->resource,
+                                            rtc_resource_manager_next_id(shard->manager), NULL);
+  if (error)
+    return error;
+  error = rtc_registry_add(&shard->registry, connection->ufrag, connection);
+  if (!error)
+    return RTC_OK;
+  RtcResource *resource = rtc_resource_ref(&connection->resource);
+  rtc_resource_manager_remove(shard->manager, &resource);
+  return error;
+}
+
+RtcError rtc_connection_open(RtcConnection **out, RtcShard *shard,
+                             const RtcConnectionConfig *config) {
+  RtcConnection *connection = calloc(1, sizeof *connection);
+  if (!connection)
+    return RTC_ERROR_NO_MEMORY;
+  rtc_resource_init(&connection->resource, &rtc_connection_type);
+  connection->shard = shard;
+  connection->callbacks = config->callbacks;
+  connection->arg = config->arg;
+  rtc_send_queue_init(&connection->send_queue, &rtc_send_limits_default, connection->stats.drops);
+  shard->stats.connections.live++;
+  RtcError error = make_parts(connection, config);
+  if (!error)
+    error = enlist(connection);
+  if (error) {
+    connection->state = RTC_CONNECTION_STATE_CLOSED; /* nobody was told of it */
+    rtc_connection_unref(&connection);
+    return error;
+  }
+  shard->stats.connections.total++;
+  rtc_timer_start(&connection->timer,
+                  rtc_worker_now(shard->worker) + shard->settings->session_timeout_us);
+  *out = connection;
+  return RTC_OK;
+}

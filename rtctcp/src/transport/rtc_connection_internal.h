@@ -1,0 +1,111 @@
+/* What the transport and the media floor see of an RtcConnection. Nothing here yields. */
+#ifndef RTC_TRANSPORT_RTC_CONNECTION_INTERNAL_H
+#define RTC_TRANSPORT_RTC_CONNECTION_INTERNAL_H
+
+#include "protocol/srtp.h"
+#include "runtime/timer.h"
+#include "transport/rtc_tcp_conn_internal.h"
+#include "transport/send_queue.h"
+
+#define RTC_CONNECTION_TCP_CONNS_MAX 4
+#define RTC_CONNECTION_OBSERVERS_MAX 16
+#define RTC_ICE_UFRAG_LEN            12 /* 3 for the worker, 9 at random: 54 bits */
+#define RTC_ICE_PWD_LEN              24 /* 144 bits; RFC 8445 section 5.3 asks for 128 */
+
+/* The media floor listens in through observers; it is told before the host. An observer may be
+ * removed, and the Connection closed, from inside each of these. */
+typedef struct RtcConnectionObserver {
+  void (*on_state)(struct RtcConnectionObserver *observer, RtcConnectionState state);
+  /* An opened packet, borrowed. returns: it is one of this observer's. NULL: wants none. */
+  bool (*on_rtp)(struct RtcConnectionObserver *observer, const uint8_t *packet, size_t len);
+  bool (*on_rtcp)(struct RtcConnectionObserver *observer, const uint8_t *packet, size_t len);
+} RtcConnectionObserver;
+
+struct RtcConnection {
+  RtcResource resource; /* the base: first */
+  RtcShard *shard;      /* back: outlives its Connections */
+  RtcConnectionState state;
+  RtcClose close;
+
+  char ufrag[RTC_ICE_UFRAG_LEN + 1];
+  char pwd[RTC_ICE_PWD_LEN + 1];
+  char *remote_ufrag; /* owned */
+  char *name;         /* owned: the host\'s, for the log; NULL: none */
+  RtcDtlsRole role;
+
+  RtcTcpConn *tcp_conns[RTC_CONNECTION_TCP_CONNS_MAX]; /* owned: handles, without gaps */
+  size_t tcp_conn_count;
+  RtcTcpConn *selected; /* borrowed: one of tcp_conns, which media takes; NULL: there is none */
+  bool nominated;       /* the peer has nominated the selected one */
+
+  RtcDtls *dtls; /* owned; NULL once disposed of */
+  RtcSrtp *srtp; /* owned; NULL before CONNECTED, and once disposed of */
+  RtcSendQueue send_queue;
+  RtcTimer timer; /* NEW: the first TCP conn; DISCONNECTED: the grace */
+
+  RtcConnectionCallbacks callbacks; /* zero once CLOSED was reported */
+  void *arg;                        /* borrowed: the host's */
+  RtcConnectionObserver *observers[RTC_CONNECTION_OBSERVERS_MAX]; /* borrowed: NULL where removed */
+  size_t observer_count;                                          /* slots in use, gaps too */
+  RtcConnectionStats stats;
+};
+
+extern const RtcResourceType rtc_connection_type;
+
+RTC_SHARED_DECLARE(RtcConnection, rtc_connection);
+
+/* Opens a session on this shard; see rtc_connection_new. */
+RTC_MUST_CHECK RtcError rtc_connection_open(RtcConnection **connection, RtcShard *shard,
+                                            const RtcConnectionConfig *config);
+
+/* -- Of the TCP conn's coroutine -- */
+
+/* The only two that write tcp->connection. attach takes a handle; where there is no room it
+ * releases the standby that was silent the longest. detach gives the handle back, and ends the TCP
+ * conn: *tcp may be gone after it, unless the caller holds a handle. */
+void rtc_connection_attach(RtcConnection *connection, RtcTcpConn *tcp);
+void rtc_connection_detach(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close);
+
+/* An authenticated binding request has come on an attached TCP conn, and its answer is queued. */
+void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp, bool use_candidate);
+
+/* One frame of an attached TCP conn; opened in place. The Connection may be CLOSED after it. */
+void rtc_connection_input(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *frame, size_t len);
+
+/* An attached TCP conn has ended: detaches it, and goes on without. */
+void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close);
+
+/* Media frames for the selected TCP conn; see RtcFrameFill. */
+size_t rtc_connection_fill(RtcConnection *connection, const RtcTcpConn *tcp, uint8_t *out,
+                           size_t cap);
+
+/* Does this STUN username name this session? */
+bool rtc_connection_owns_username(const RtcConnection *connection, const RtcStunUsername *username);
+
+/* -- Of the Connection's own files -- */
+
+/* Ends the session for this reason, if it has not ended. Reports CLOSED before it returns. */
+void rtc_connection_end(RtcConnection *connection, RtcClose close);
+
+void rtc_connection_set_state(RtcConnection *connection, RtcConnectionState state);
+void rtc_connection_drop(RtcConnection *connection, RtcDrop drop);
+
+/* Acts on what the last DTLS call has brought about: keys, a close, a failure. */
+void rtc_connection_dtls_changed(RtcConnection *connection);
+
+/* RtcDtlsCallbacks.output */
+void rtc_connection_dtls_output(const uint8_t *datagram, size_t len, void *arg);
+
+/* -- Of the media floor -- */
+
+/* Errors: LIMIT, CLOSED */
+RTC_MUST_CHECK RtcError rtc_connection_observe(RtcConnection *connection,
+                                               RtcConnectionObserver *observer);
+void rtc_connection_unobserve(RtcConnection *connection, RtcConnectionObserver *observer);
+
+/* Tell all observers, then the host. */
+void rtc_connection_tell_state(RtcConnection *connection, RtcConnectionState state);
+void rtc_connection_tell_rtp(RtcConnection *connection, const uint8_t *packet, size_t len);
+void rtc_connection_tell_rtcp(RtcConnection *connection, const uint8_t *packet, size_t len);
+
+#endif

@@ -1,0 +1,420 @@
+/* RtcTcpConn: one accepted socket, and the coroutine that serves it from accept to close. */
+#include "transport/rtc_connection_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Frames that may come before one authenticates: a role conflict is answered and tried again
+ * (RFC 8445 section 7.3.1.1), but not for ever. */
+#define EARLY_FRAMES_MAX 4
+/* A first frame is a STUN message of less than 2,048 octets, so the first octet of its length is
+ * below 8. HTTP begins with a letter, TLS with 0x16, SSH with 'S', PROXY with 'P' or 0x0d. */
+#define FIRST_OCTET_END 0x08
+/* What is read and thrown away at the end, so that unread octets do not turn our FIN into a reset
+ * that overtakes the last words. */
+#define DISCARD_MAX ((size_t)1024 * 1024)
+
+static void dispose(RtcResource *resource);
+static void destroy(RtcResource *resource);
+
+const RtcResourceType rtc_tcp_conn_type = {
+    .name = "tcp-conn", .dispose = dispose, .destroy = destroy};
+
+static void destroy_tcp(RtcTcpConn *tcp) {
+  destroy(&tcp->resource);
+}
+
+RTC_SHARED_DEFINE(RtcTcpConn, rtc_tcp_conn, resource.shared, destroy_tcp);
+
+static void set_state(RtcTcpConn *tcp, RtcTcpConnState state) {
+  assert(state > tcp->state); /* they only go forward */
+  tcp->state = state;
+}
+
+static void set_close(RtcTcpConn *tcp, RtcTcpClose close) {
+  if (tcp->close == RTC_TCP_CLOSE_COUNT)
+    tcp->close = close;
+}
+
+static void leave_admission(RtcTcpConn *tcp) {
+  if (!tcp->admitted)
+    return;
+  tcp->admitted = false;
+  rtc_admission_leave(&tcp->shard->admission, rtc_address_key(&tcp->peer));
+}
+
+/* -- Out -- */
+
+static size_t fill(uint8_t *out, size_t cap, void *arg) {
+  RtcTcpConn *tcp = arg;
+  return tcp->connection ? rtc_connection_fill(tcp->connection, tcp, out, cap) : 0;
+}
+
+static void flush(void *arg) {
+  RtcTcpConn *tcp = arg;
+  if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL)
+    return;
+  RtcWorker *worker = tcp->shard->worker;
+  RtcError error = rtc_frame_writer_flush(&tcp->writer, tcp->fd, rtc_worker_send_buffer(worker),
+                                          RTC_WORKER_BUFFER_SIZE, fill, tcp);
+  if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL) /* closed by a callback of fill */
+    return;
+  tcp->blocked = error == RTC_ERROR_AGAIN;
+  rtc_io_set_interest(&tcp->io, RTC_IO_READABLE | (tcp->blocked ? RTC_IO_WRITABLE : 0u));
+  if (!error || error == RTC_ERROR_AGAIN)
+    return;
+  set_close(tcp,
+            error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY : RTC_TCP_CLOSE_SOCKET_ERROR);
+  rtc_executor_interrupt(tcp->executor);
+}
+
+void rtc_tcp_conn_want_flush(RtcTcpConn *tcp) {
+  if (!tcp->blocked)
+    rtc_worker_at_end_of_turn(tcp->shard->worker, &tcp->flush);
+}
+
+RtcError rtc_tcp_conn_send_control(RtcTcpConn *tcp, const uint8_t *packet, size_t len) {
+  RtcError error = rtc_frame_writer_control(&tcp->writer, packet, len);
+  if (!error)
+    rtc_tcp_conn_want_flush(tcp);
+  return error;
+}
+
+void rtc_tcp_conn_flush_control(RtcTcpConn *tcp) {
+  uint8_t chunk[4096]; /* the worker's send buffer may be in use: a callback may have closed us */
+  if (tcp->fd < 0)
+    return;
+  RtcError error = rtc_frame_writer_flush(&tcp->writer, tcp->fd, chunk, sizeof chunk, NULL, NULL);
+  (void)error; /* best effort: it ends whether they went out or not */
+}
+
+/* -- The first frame -- */
+
+/* Not ICE: the host gets the socket, with nothing read from it. */
+static RtcError hand_over(RtcTcpConn *tcp) {
+  const RtcServerSettings *settings = tcp->shard->settings;
+  set_close(tcp, RTC_TCP_CLOSE_FOREIGN);
+  if (!settings->on_foreign_socket)
+    return RTC_ERROR_UNSUPPORTED;
+  int fd = tcp->fd;
+  rtc_io_finish(&tcp->io);
+  tcp->fd = -1;
+  settings->on_foreign_socket(fd, (const struct sockaddr *)&tcp->peer.storage, tcp->peer.len,
+                              settings->arg);
+  return RTC_ERROR_UNSUPPORTED;
+}
+
+static RtcError await_first_octet(RtcTcpConn *tcp, int64_t deadline_us) {
+  uint8_t first;
+  unsigned events;
+  for (;;) {
+    RtcError error = rtc_io_wait(&tcp->io, deadline_us, &events);
+    if (error)
+      return error;
+    ssize_t n = recv(tcp->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 1)
+      return first < FIRST_OCTET_END ? RTC_OK : hand_over(tcp);
+    if (n == 0)
+      return RTC_ERROR_EOF;
+    if (errno != EAGAIN && errno != EINTR)
+      return RTC_ERROR_SYSTEM;
+  }
+}
+
+typedef struct Lookup {
+  RtcShard *shard;
+  RtcConnection *connection; /* out: borrowed */
+} Lookup;
+
+static bool look_up(const RtcStunUsername *username, const uint8_t **password, size_t *password_len,
+                    void *arg) {
+  Lookup *lookup = arg;
+  RtcConnection *connection =
+      rtc_registry_find(&lookup->shard->registry, username->local, username->local_len);
+  if (!connection || !rtc_connection_owns_username(connection, username))
+    return false;
+  lookup->connection = connection;
+  *password = (const uint8_t *)connection->pwd;
+  *password_len = RTC_ICE_PWD_LEN;
+  return true;
+}
+
+static void answer(RtcTcpConn *tcp, const RtcStunOutcome *outcome) {
+  if (outcome->response_len == 0)
+    return;
+  RtcError error = rtc_tcp_conn_send_control(tcp, outcome->response, outcome->response_len);
+  if (error)
+    RTC_LOG(rtc_shard_log(tcp->shard), DEBUG, "tcp-conn=%s: a STUN response is dropped: %s",
+            tcp->peer_text, rtc_error_text(error));
+}
+
+static RtcError refuse(RtcTcpConn *tcp, RtcTcpClose close) {
+  set_close(tcp, close);
+  rtc_tcp_conn_flush_control(tcp);
+  return RTC_ERROR_AUTH;
+}
+
+static RtcError refuse_outcome(RtcTcpConn *tcp, const RtcStunOutcome *outcome) {
+  if (outcome->result == RTC_STUN_IGNORED)
+    return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_MALFORMED);
+  if (outcome->unknown_session)
+    return refuse(tcp, RTC_TCP_CLOSE_NO_SUCH_SESSION);
+  return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_UNAUTHENTICATED);
+}
+
+/* Nothing is created or changed before the request has proven the session's password. */
+static RtcError admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len) {
+  RtcShard *shard = tcp->shard;
+  Lookup lookup = {.shard = shard};
+  RtcStunOutcome outcome;
+
+  if (++tcp->early_frames > EARLY_FRAMES_MAX)
+    return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_UNAUTHENTICATED);
+  rtc_stun_server_handle(shard->stun, frame, len, (struct sockaddr *)&tcp->peer.storage,
+                         tcp->peer.len, look_up, &lookup, &outcome);
+  if (outcome.result == RTC_STUN_ROLE_CONFLICT) {
+    answer(tcp, &outcome);
+    return RTC_OK; /* the peer changes its role and asks again */
+  }
+  if (outcome.result != RTC_STUN_BINDING_REQUEST) {
+    answer(tcp, &outcome);
+    return refuse_outcome(tcp, &outcome);
+  }
+  rtc_connection_attach(lookup.connection, tcp);
+  answer(tcp, &outcome);
+  rtc_connection_bound(lookup.connection, tcp, outcome.use_candidate);
+  return tcp->connection ? RTC_OK : RTC_ERROR_CANCELED;
+}
+
+/* -- In -- */
+
+static RtcError take_frame(RtcTcpConn *tcp, uint8_t *frame, size_t len) {
+  if (tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME)
+    return admit(tcp, frame, len);
+  rtc_connection_input(tcp->connection, tcp, frame, len);
+  return tcp->connection ? RTC_OK : RTC_ERROR_CANCELED;
+}
+
+static RtcError read_frames(RtcTcpConn *tcp) {
+  bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
+  size_t cap = stranger ? RTC_FRAME_HEADER_LEN + RTC_STUN_LEN_MAX : RTC_WORKER_BUFFER_SIZE;
+  uint8_t *buffer = rtc_worker_receive_buffer(tcp->shard->worker);
+  ssize_t n = recv(tcp->fd, buffer, cap, MSG_DONTWAIT);
+  if (n == 0)
+    return RTC_ERROR_EOF;
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR ? RTC_OK : RTC_ERROR_SYSTEM;
+
+  uint8_t *frame;
+  size_t len;
+  rtc_frame_reader_push(&tcp->reader, buffer, (size_t)n);
+  for (;;) {
+    RtcError error = rtc_frame_reader_next(&tcp->reader, &frame, &len);
+    if (error)
+      return error == RTC_ERROR_AGAIN ? RTC_OK : error;
+    error = take_frame(tcp, frame, len);
+    if (error)
+      return error;
+  }
+}
+
+/* One wait, and what it brought. */
+static RtcError serve(RtcTcpConn *tcp) {
+  const RtcServerSettings *settings = tcp->shard->settings;
+  bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
+  unsigned events;
+  int64_t timeout_us = stranger ? settings->first_frame_timeout_us : settings->session_timeout_us;
+  RtcError error = rtc_io_wait(&tcp->io, tcp->heard_us + timeout_us, &events);
+  if (!error && !stranger && !tcp->connection)
+    return RTC_ERROR_CANCELED;
+  if (!error && (events & RTC_IO_WRITABLE) && tcp->blocked)
+    flush(tcp);
+  if (!error && (events & RTC_IO_READABLE))
+    error = read_frames(tcp);
+  return error;
+}
+
+static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
+  bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
+  switch (error) {
+  case RTC_ERROR_TIMEOUT:
+    return stranger ? RTC_TCP_CLOSE_FIRST_FRAME_LATE : RTC_TCP_CLOSE_SILENCE;
+  case RTC_ERROR_EOF:
+    return RTC_TCP_CLOSE_PEER_FIN;
+  case RTC_ERROR_PROTO:
+    return stranger ? RTC_TCP_CLOSE_FIRST_FRAME_MALFORMED : RTC_TCP_CLOSE_FRAME_MALFORMED;
+  case RTC_ERROR_NO_MEMORY:
+    return RTC_TCP_CLOSE_NO_MEMORY;
+  case RTC_ERROR_CANCELED:
+    return RTC_TCP_CLOSE_WORKER_STOP; /* whoever else interrupts has given a reason before */
+  default:
+    return RTC_TCP_CLOSE_SOCKET_ERROR;
+  }
+}
+
+static RtcError cycle(RtcResource *resource) {
+  RtcTcpConn *tcp = (RtcTcpConn *)resource;
+  RtcShard *shard = tcp->shard;
+  RtcError error = await_first_octet(tcp, tcp->heard_us + shard->settings->first_frame_timeout_us);
+  while (!error)
+    error = serve(tcp);
+  set_close(tcp, close_of(tcp, error));
+  RTC_LOG(rtc_shard_log(shard), DEBUG, "tcp-conn=%s: closes: %s", tcp->peer_text,
+          rtc_tcp_close_name(tcp->close));
+  if (tcp->connection)
+    rtc_connection_lost(tcp->connection, tcp, tcp->close);
+  else if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL)
+    set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+  return error;
+}
+
+/* -- Begin and end -- */
+
+static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
+  RtcTcpConn *tcp = calloc(1, sizeof *tcp);
+  if (!tcp)
+    return NULL;
+  rtc_resource_init(&tcp->resource, &rtc_tcp_conn_type);
+  tcp->shard = shard;
+  tcp->fd = fd;
+  tcp->peer = *peer;
+  tcp->close = RTC_TCP_CLOSE_COUNT;
+  tcp->heard_us = rtc_worker_now(shard->worker);
+  tcp->flush = (RtcTask){.run = flush, .arg = tcp};
+  rtc_address_format(peer, tcp->peer_text);
+  rtc_frame_reader_init(&tcp->reader, RTC_STUN_LEN_MAX);
+  rtc_frame_writer_init(&tcp->writer);
+  shard->stats.tcp_conns.live++;
+  shard->stats.tcp_conns.total++;
+  return tcp;
+}
+
+static RtcError start(RtcTcpConn *tcp) {
+  RtcShard *shard = tcp->shard;
+  int one = 1;
+  RtcError error = rtc_admission_enter(&shard->admission, rtc_address_key(&tcp->peer));
+  if (error)
+    return error;
+  tcp->admitted = true;
+  /* Fails only where the peer has reset the conn already, which the first read tells. */
+  (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  error = rtc_io_init(&tcp->io, shard->worker, tcp->fd);
+  if (error)
+    return error;
+  rtc_io_set_interest(&tcp->io, RTC_IO_READABLE);
+  error = rtc_resource_manager_add(shard->manager, &tcp->resource,
+                                   rtc_resource_manager_next_id(shard->manager), NULL);
+  if (error)
+    return error;
+  return rtc_executor_start(&tcp->executor, shard->worker, shard->manager, &tcp->resource,
+                            "tcp-conn", cycle);
+}
+
+RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer) {
+  RtcTcpConn *tcp = make(shard, fd, peer);
+  if (!tcp) {
+    close(fd);
+    return RTC_ERROR_NO_MEMORY;
+  }
+  RtcError error = start(tcp);
+  if (error) {
+    set_close(tcp, error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY : RTC_TCP_CLOSE_REFUSED);
+    RtcResource *resource = &tcp->resource;
+    rtc_resource_manager_remove(shard->manager, &resource);
+    return error;
+  }
+  rtc_tcp_conn_unref(&tcp); /* the executor has a handle of its own */
+  return RTC_OK;
+}
+
+static void say_goodbye(RtcTcpConn *tcp) {
+  uint8_t *buffer = rtc_worker_receive_buffer(tcp->shard->worker);
+  if (tcp->fd < 0 || shutdown(tcp->fd, SHUT_WR) < 0)
+    return;
+  for (size_t discarded = 0; discarded < DISCARD_MAX;) {
+    ssize_t n = recv(tcp->fd, buffer, RTC_WORKER_BUFFER_SIZE, MSG_DONTWAIT);
+    if (n <= 0)
+      return;
+    discarded += (size_t)n;
+  }
+}
+
+static void dispose(RtcResource *resource) {
+  RtcTcpConn *tcp = (RtcTcpConn *)resource;
+  RtcShard *shard = tcp->shard;
+  assert(!tcp->connection);
+  if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL) /* its coroutine was never entered */
+    set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+  set_close(tcp, RTC_TCP_CLOSE_WORKER_STOP);
+  shard->stats.tcp_closes[tcp->close]++;
+  leave_admission(tcp);
+  rtc_worker_cancel_task(shard->worker, &tcp->flush);
+  rtc_io_finish(&tcp->io);
+  rtc_frame_reader_finish(&tcp->reader);
+  rtc_frame_writer_finish(&tcp->writer);
+  say_goodbye(tcp);
+}
+
+static void destroy(RtcResource *resource) {
+  RtcTcpConn *tcp = (RtcTcpConn *)resource;
+  if (tcp->fd >= 0)
+    close(tcp->fd);
+  tcp->shard->stats.tcp_conns.live--;
+  rtc_shard_check_closed(tcp->shard);
+  free(tcp);
+}
+
+void rtc_tcp_conn_heard(RtcTcpConn *tcp) {
+  tcp->heard_us = rtc_worker_now(tcp->shard->worker);
+}
+
+void rtc_tcp_conn_attached(RtcTcpConn *tcp) {
+  set_state(tcp, RTC_TCP_CONN_STATE_PACKETS);
+  leave_admission(tcp);
+  rtc_tcp_conn_heard(tcp);
+  tcp->reader.frame_len_max = RTC_FRAME_LEN_MAX;
+}
+
+void rtc_tcp_conn_detached(RtcTcpConn *tcp, RtcTcpClose close) {
+  set_close(tcp, close);
+  set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+  rtc_executor_interrupt(tcp->executor);
+}
+
+void rtc_tcp_conn_end(RtcTcpConn *tcp, RtcTcpClose close) {
+  set_close(tcp, close);
+  rtc_executor_interrupt(tcp->executor);
+}
+
+void rtc_tcp_conn_close(RtcTcpConn *tcp) {
+  if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL)
+    return;
+  rtc_tcp_conn_end(tcp, RTC_TCP_CLOSE_HOST);
+  if (tcp->connection)
+    rtc_connection_end(tcp->connection, RTC_CLOSE_HOST);
+}
+
+RtcTcpConnState rtc_tcp_conn_state(const RtcTcpConn *tcp) {
+  return tcp->state;
+}
+
+const char *rtc_tcp_conn_peer(const RtcTcpConn *tcp) {
+  return tcp->peer_text;
+}
+
+#define NAME(name, text) text,
+
+const char *rtc_tcp_conn_state_name(RtcTcpConnState state) {
+  static const char *const names[] = {RTC_TCP_CONN_STATE_MAP(NAME)};
+  return (size_t)state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+const char *rtc_tcp_close_name(RtcTcpClose close) {
+  static const char *const names[] = {RTC_TCP_CLOSE_MAP(NAME)};
+  return (size_t)close < sizeof names / sizeof *names ? names[close] : "unknown";
+}

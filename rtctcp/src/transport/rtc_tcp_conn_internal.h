@@ -1,0 +1,62 @@
+/* What the transport sees of an RtcTcpConn. */
+#ifndef RTC_TRANSPORT_RTC_TCP_CONN_INTERNAL_H
+#define RTC_TRANSPORT_RTC_TCP_CONN_INTERNAL_H
+
+#include "ownership/executor.h"
+#include "protocol/framing.h"
+#include "runtime/io.h"
+#include "transport/frame_writer.h"
+#include "transport/shard.h"
+
+struct RtcTcpConn {
+  RtcResource resource;      /* the base: first */
+  RtcShard *shard;           /* back: outlives its TCP conns */
+  RtcExecutor *executor;     /* borrowed: NULL once its coroutine has ended */
+  RtcConnection *connection; /* back: written by rtc_connection_attach and _detach only; read it
+                              * again after every yield and every callback */
+  RtcTcpConnState state;
+  RtcTcpClose close; /* the first reason given; RTC_TCP_CLOSE_COUNT: none yet */
+  int fd;            /* owned; -1: handed to the host */
+  RtcAddress peer;
+  char peer_text[RTC_ADDRESS_TEXT_MAX];
+  bool admitted; /* counted by the shard's admission, as not authenticated */
+  bool blocked;  /* the socket takes no more: the coroutine awaits that it does */
+  RtcIo io;
+  RtcFrameReader reader;
+  RtcFrameWriter writer;
+  RtcTask flush;
+  int64_t heard_us;      /* acceptance, or the last authenticated packet */
+  unsigned early_frames; /* frames before it was attached */
+};
+
+extern const RtcResourceType rtc_tcp_conn_type;
+
+RTC_SHARED_DECLARE(RtcTcpConn, rtc_tcp_conn);
+
+/* Takes an accepted, non-blocking socket, and starts the coroutine that serves it.
+ * fd      owned from here on, whatever is returned
+ * Errors: LIMIT (too many strangers), NO_MEMORY, SYSTEM, CLOSED */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer);
+
+/* Queues a STUN or DTLS packet, to go before any media at the end of this turn.
+ * Errors: LIMIT, NO_MEMORY: the packet is dropped */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_send_control(RtcTcpConn *tcp, const uint8_t *packet,
+                                                  size_t len);
+
+/* Something waits: send it at the end of this turn. */
+void rtc_tcp_conn_want_flush(RtcTcpConn *tcp);
+
+/* Gives what control frames wait to the socket now, as far as it takes them: a last word. */
+void rtc_tcp_conn_flush_control(RtcTcpConn *tcp);
+
+/* An authenticated packet has come on it. */
+void rtc_tcp_conn_heard(RtcTcpConn *tcp);
+
+/* Ends its coroutine at the next yield, for this reason unless one was given before. */
+void rtc_tcp_conn_end(RtcTcpConn *tcp, RtcTcpClose close);
+
+/* attach's and detach's part here. detached ends the coroutine at its next yield. */
+void rtc_tcp_conn_attached(RtcTcpConn *tcp);
+void rtc_tcp_conn_detached(RtcTcpConn *tcp, RtcTcpClose close);
+
+#endif

@@ -1,0 +1,222 @@
+/* RtcServer: a share of it on every worker, and what the host calls. */
+#include "transport/listener.h"
+#include "transport/rtc_connection_internal.h"
+#include "transport/server_settings.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct RtcServer {
+  RtcServerSettings settings;
+  RtcDtlsContext *dtls; /* owned */
+  RtcAddress *bound;    /* owned: an array, one a listener */
+  int *fds;             /* owned: an array, one a listener a worker; -1: given to its shard */
+  size_t listener_count;
+  RtcShard *shards; /* owned: an array */
+  size_t shard_count;
+
+  pthread_mutex_t lock; /* of what is below */
+  size_t keepers;       /* shards that are not closed, and a rtc_server_close that runs */
+  bool close_asked;
+  void (*on_closed)(void *arg);
+  void *arg; /* borrowed */
+};
+
+/* -- Making -- */
+
+static RtcError bind_listeners(RtcServer *server, const RtcServerConfig *config, size_t *failed) {
+  bool shared = server->shard_count > 1;
+  for (size_t i = 0; i < server->listener_count; i++) {
+    *failed = i;
+    RtcError error = rtc_address_parse(&server->bound[i], config->listen[i], -1);
+    /* The first worker's socket fixes the port, if any free one will do. */
+    for (size_t worker = 0; !error && worker < server->shard_count; worker++)
+      error = rtc_listener_open(&server->fds[worker * server->listener_count + i],
+                                &server->bound[i], shared);
+    if (error)
+      return error;
+  }
+  return RTC_OK;
+}
+
+static RtcError make_parts(RtcServer *server, const RtcServerConfig *config, size_t *failed) {
+  size_t sockets = config->listen_count * config->worker_count;
+  server->bound = calloc(config->listen_count, sizeof *server->bound);
+  server->fds = malloc(sockets * sizeof *server->fds);
+  server->shards = calloc(config->worker_count, sizeof *server->shards);
+  if (!server->bound || !server->fds || !server->shards)
+    return RTC_ERROR_NO_MEMORY;
+  for (size_t i = 0; i < sockets; i++)
+    server->fds[i] = -1;
+  server->listener_count = config->listen_count;
+  server->shard_count = config->worker_count;
+  RtcError error = bind_listeners(server, config, failed);
+  if (error)
+    return error;
+  error = rtc_server_settings_candidates(&server->settings, config, server->bound, failed);
+  if (error)
+    return error;
+  error = rtc_dtls_context_new(&server->dtls, rtc_worker_log(config->workers[0]));
+  for (size_t i = 0; !error && i < server->shard_count; i++)
+    error = rtc_shard_init(&server->shards[i], server, config->workers[i], (unsigned)i,
+                           &server->settings, server->dtls, server->listener_count);
+  return error;
+}
+
+static void start_shard(void *arg) {
+  RtcShard *shard = arg;
+  RtcServer *server = shard->server;
+  int *fds = server->fds + shard->index * server->listener_count;
+  RtcError error = rtc_shard_start(shard, fds);
+  for (size_t i = 0; i < server->listener_count; i++)
+    fds[i] = -1;
+  if (!error)
+    return;
+  RTC_LOG(rtc_shard_log(shard), ERROR, "the server does not start on this worker: %s",
+          rtc_error_text(error));
+  rtc_server_shard_closed(server);
+}
+
+static RtcError start(RtcServer *server) {
+  server->keepers = server->shard_count;
+  for (size_t i = 0; i < server->shard_count; i++) {
+    RtcError error = rtc_worker_post(server->shards[i].worker, start_shard, &server->shards[i]);
+    if (!error)
+      continue;
+    if (i == 0)
+      return error;
+    rtc_server_shard_closed(server); /* the others serve */
+  }
+  return RTC_OK;
+}
+
+RtcError rtc_server_new(RtcServer **out, const RtcServerConfig *config, size_t *failed) {
+  size_t ignored;
+  if (config->worker_count == 0 || config->listen_count == 0)
+    return RTC_ERROR_INVALID_ARGUMENT;
+  RtcServer *server = calloc(1, sizeof *server);
+  if (!server)
+    return RTC_ERROR_NO_MEMORY;
+  pthread_mutex_init(&server->lock, NULL);
+  rtc_server_settings_init(&server->settings, config);
+  RtcError error = make_parts(server, config, failed ? failed : &ignored);
+  if (!error)
+    error = start(server);
+  if (error) {
+    rtc_server_destroy(server);
+    return error;
+  }
+  *out = server;
+  return RTC_OK;
+}
+
+/* -- Closing -- */
+
+/* One that kept the server open lets go: a shard, or the call that closes it. */
+static void let_go(RtcServer *server) {
+  pthread_mutex_lock(&server->lock);
+  bool closed = --server->keepers == 0 && server->close_asked;
+  void (*on_closed)(void *arg) = server->on_closed;
+  void *arg = server->arg;
+  pthread_mutex_unlock(&server->lock);
+  if (closed && on_closed) /* the host may free the server from here on */
+    on_closed(arg);
+}
+
+void rtc_server_shard_closed(RtcServer *server) {
+  let_go(server);
+}
+
+static void close_shard(void *arg) {
+  rtc_shard_close(arg);
+}
+
+void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg) {
+  pthread_mutex_lock(&server->lock);
+  server->close_asked = true;
+  server->on_closed = on_closed;
+  server->arg = arg;
+  server->keepers++;
+  pthread_mutex_unlock(&server->lock);
+  for (size_t i = 0; i < server->shard_count; i++) {
+    RtcError error = rtc_worker_post(server->shards[i].worker, close_shard, &server->shards[i]);
+    (void)error; /* CLOSED: its worker has stopped, and has closed the shard before */
+  }
+  let_go(server);
+}
+
+void rtc_server_destroy(RtcServer *server) {
+  if (!server)
+    return;
+  for (size_t i = 0; server->shards && i < server->shard_count; i++)
+    rtc_shard_finish(&server->shards[i]);
+  for (size_t i = 0; server->fds && i < server->shard_count * server->listener_count; i++)
+    if (server->fds[i] >= 0)
+      close(server->fds[i]);
+  rtc_server_settings_finish(&server->settings);
+  rtc_dtls_context_destroy(server->dtls);
+  free(server->shards);
+  free(server->fds);
+  free(server->bound);
+  pthread_mutex_destroy(&server->lock);
+  free(server);
+}
+
+/* -- What a host asks -- */
+
+static RtcShard *shard_of(const RtcServer *server, const RtcWorker *worker) {
+  for (size_t i = 0; i < server->shard_count; i++)
+    if (server->shards[i].worker == worker)
+      return &server->shards[i];
+  return NULL;
+}
+
+uint16_t rtc_server_port(const RtcServer *server, size_t listener) {
+  return listener < server->listener_count ? rtc_address_port(&server->bound[listener]) : 0;
+}
+
+RtcError rtc_connection_new(RtcConnection **connection, RtcServer *server, RtcWorker *worker,
+                            const RtcConnectionConfig *config) {
+  RtcShard *shard = shard_of(server, worker);
+  const RtcSdpTransport *remote = config->remote;
+  if (!shard || !remote || !*remote->ufrag || !*remote->pwd || remote->fingerprint_count == 0)
+    return RTC_ERROR_INVALID_ARGUMENT;
+  if (!shard->running || shard->closing)
+    return RTC_ERROR_CLOSED;
+  if (shard->stats.connections.live >= server->settings.connections_max)
+    return RTC_ERROR_LIMIT;
+  return rtc_connection_open(connection, shard, config);
+}
+
+RtcConnection *rtc_server_find(const RtcServer *server, const RtcWorker *worker,
+                               uint64_t connection_id) {
+  const RtcShard *shard = shard_of(server, worker);
+  if (!shard || !shard->manager)
+    return NULL;
+  RtcResource *resource = rtc_resource_manager_find_by_id(shard->manager, connection_id);
+  bool found = resource && resource->type == &rtc_connection_type;
+  return found ? (RtcConnection *)resource : NULL;
+}
+
+static void add_live(RtcResource *resource, void *arg) {
+  RtcServerStats *stats = arg;
+  if (resource->type != &rtc_connection_type)
+    return;
+  const RtcConnectionStats *live = &((RtcConnection *)resource)->stats;
+  stats->packets_in += live->packets_in;
+  stats->octets_in += live->octets_in;
+  stats->packets_out += live->packets_out;
+  stats->octets_out += live->octets_out;
+  for (int i = 0; i < RTC_DROP_COUNT; i++)
+    stats->drops[i] += live->drops[i];
+}
+
+void rtc_server_stats(const RtcServer *server, const RtcWorker *worker, RtcServerStats *stats) {
+  const RtcShard *shard = shard_of(server, worker);
+  *stats = shard ? shard->stats : (RtcServerStats){0};
+  if (!shard || !shard->manager)
+    return;
+  stats->unauthenticated = shard->admission.count;
+  rtc_resource_manager_each(shard->manager, add_live, stats);
+}

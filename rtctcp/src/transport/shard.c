@@ -1,0 +1,119 @@
+/* A shard: one worker's share of a server: its start, and its end when the last object has gone. */
+#include "transport/listener.h"
+#include "transport/rtc_connection_internal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+RtcError rtc_shard_init(RtcShard *shard, RtcServer *server, RtcWorker *worker, unsigned index,
+                        const RtcServerSettings *settings, const RtcDtlsContext *dtls,
+                        size_t listener_count) {
+  *shard = (RtcShard){.server = server,
+                      .worker = worker,
+                      .index = index,
+                      .settings = settings,
+                      .dtls = dtls,
+                      .listener_count = listener_count};
+  rtc_registry_init(&shard->registry);
+  rtc_admission_init(&shard->admission, settings->unauthenticated_max,
+                     settings->unauthenticated_per_address_max);
+  shard->listeners = calloc(listener_count, sizeof *shard->listeners);
+  if (!shard->listeners)
+    return RTC_ERROR_NO_MEMORY;
+  return rtc_stun_server_new(&shard->stun);
+}
+
+void rtc_shard_finish(RtcShard *shard) {
+  free(shard->listeners);
+  shard->listeners = NULL;
+  rtc_stun_server_destroy(shard->stun);
+  shard->stun = NULL;
+  rtc_admission_finish(&shard->admission);
+  rtc_registry_finish(&shard->registry);
+}
+
+static void on_stop(void *arg) {
+  rtc_shard_close(arg);
+}
+
+static void close_all(const int *fds, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    close(fds[i]);
+}
+
+static RtcError hold_and_manage(RtcShard *shard) {
+  shard->holder = (RtcWorkerHolder){.on_stop = on_stop, .arg = shard};
+  RtcError error = rtc_worker_hold(shard->worker, &shard->holder);
+  if (error)
+    return error;
+  error = rtc_resource_manager_new(&shard->manager, shard->worker, "server");
+  if (error)
+    rtc_worker_let_go(shard->worker, &shard->holder);
+  return error;
+}
+
+RtcError rtc_shard_start(RtcShard *shard, const int *fds) {
+  RtcError error = hold_and_manage(shard);
+  if (error) {
+    close_all(fds, shard->listener_count);
+    return error;
+  }
+  shard->running = true;
+  for (size_t i = 0; i < shard->listener_count; i++) {
+    error = rtc_listener_start(&shard->listeners[i], shard, fds[i]);
+    if (error) /* serve what can be served: one port of several may do */
+      RTC_LOG(rtc_shard_log(shard), ERROR, "listener %zu does not start: %s", i,
+              rtc_error_text(error));
+  }
+  return RTC_OK;
+}
+
+/* -- Closing -- */
+
+static void end_connection(RtcResource *resource, void *arg) {
+  (void)arg;
+  if (resource->type == &rtc_connection_type)
+    rtc_connection_end((RtcConnection *)resource, RTC_CLOSE_WORKER_STOP);
+}
+
+static void end_tcp_conn(RtcResource *resource, void *arg) {
+  (void)arg;
+  if (resource->type == &rtc_tcp_conn_type)
+    rtc_tcp_conn_end((RtcTcpConn *)resource, RTC_TCP_CLOSE_WORKER_STOP);
+}
+
+void rtc_shard_close(RtcShard *shard) {
+  if (!shard->running || shard->closing)
+    return;
+  shard->closing = true;
+  for (size_t i = 0; i < shard->listener_count; i++)
+    rtc_listener_close(&shard->listeners[i]);
+  /* Sessions first: they detach their TCP conns, each with a last word. */
+  rtc_resource_manager_each(shard->manager, end_connection, NULL);
+  rtc_resource_manager_each(shard->manager, end_tcp_conn, NULL);
+  rtc_shard_check_closed(shard);
+}
+
+static bool has_listeners(const RtcShard *shard) {
+  for (size_t i = 0; i < shard->listener_count; i++)
+    if (shard->listeners[i])
+      return true;
+  return false;
+}
+
+static void manager_closed(void *arg) {
+  RtcShard *shard = arg;
+  RtcServer *server = shard->server;
+  rtc_worker_let_go(shard->worker, &shard->holder);
+  rtc_server_shard_closed(server);
+}
+
+void rtc_shard_check_closed(RtcShard *shard) {
+  if (!shard->closing || !shard->running || has_listeners(shard))
+    return;
+  if (shard->stats.connections.live > 0 || shard->stats.tcp_conns.live > 0)
+    return;
+  shard->running = false;
+  rtc_resource_manager_close(shard->manager, manager_closed, shard);
+  shard->manager = NULL;
+}

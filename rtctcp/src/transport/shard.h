@@ -1,0 +1,76 @@
+/* A shard: one worker's share of a server. All that its sessions share lives here, on its thread.
+ */
+#ifndef RTC_TRANSPORT_SHARD_H
+#define RTC_TRANSPORT_SHARD_H
+
+#include "ownership/resource_manager.h"
+#include "protocol/dtls.h"
+#include "protocol/stun.h"
+#include "runtime/worker_internal.h"
+#include "transport/admission.h"
+#include "transport/registry.h"
+
+#include <rtctcp/server.h>
+
+/* What the server's configuration says to every shard; immutable once it runs. */
+typedef struct RtcServerSettings {
+  int64_t first_frame_timeout_us;
+  int64_t session_timeout_us;
+  int64_t reconnect_grace_us;
+  size_t unauthenticated_max;
+  size_t unauthenticated_per_address_max;
+  size_t connections_max;
+  void (*on_foreign_socket)(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg);
+  void *arg;                /* borrowed: the host's */
+  RtcCandidate *candidates; /* owned by the server */
+  size_t candidate_count;
+} RtcServerSettings;
+
+struct RtcListener;
+
+typedef struct RtcShard {
+  RtcServer *server;                 /* back */
+  RtcWorker *worker;                 /* borrowed */
+  unsigned index;                    /* the worker's number, which every ufrag carries */
+  const RtcServerSettings *settings; /* borrowed: the server's */
+  const RtcDtlsContext *dtls;        /* borrowed: the server's */
+  RtcStunServer *stun;               /* owned */
+  RtcResourceManager *manager;       /* owned: of TCP conns and Connections */
+  RtcRegistry registry;
+  RtcAdmission admission;
+  struct RtcListener **listeners; /* owned: an array, and what is in it; see listener.h */
+  size_t listener_count;
+  RtcServerStats stats;
+  RtcWorkerHolder holder;
+  bool running; /* the worker has begun to serve */
+  bool closing;
+} RtcShard;
+
+/* The library's log of this shard. */
+static inline const RtcLog *rtc_shard_log(const RtcShard *shard) {
+  return rtc_worker_log(shard->worker);
+}
+
+/* Prepares a shard; any thread. Errors: NO_MEMORY */
+RTC_MUST_CHECK RtcError rtc_shard_init(RtcShard *shard, RtcServer *server, RtcWorker *worker,
+                                       unsigned index, const RtcServerSettings *settings,
+                                       const RtcDtlsContext *dtls, size_t listener_count);
+/* Frees what a shard holds, once it is closed, or was never started; any thread. */
+void rtc_shard_finish(RtcShard *shard);
+
+/* Starts to serve. On the worker's thread, once.
+ * fds     listener_count listening sockets: owned from here on, whatever is returned
+ * Errors: NO_MEMORY, CLOSED, SYSTEM: nothing runs, and rtc_server_shard_closed is not called */
+RTC_MUST_CHECK RtcError rtc_shard_start(RtcShard *shard, const int *fds);
+
+/* Closes the listeners and every session; rtc_server_shard_closed is called when the last object
+ * has gone. On the worker's thread; fine twice. */
+void rtc_shard_close(RtcShard *shard);
+
+/* A listener or a resource has gone: was it the last? */
+void rtc_shard_check_closed(RtcShard *shard);
+
+/* The server's: a shard is closed. */
+void rtc_server_shard_closed(RtcServer *server);
+
+#endif
