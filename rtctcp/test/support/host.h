@@ -75,6 +75,7 @@ struct Host {
   int foreign_fd; /* owned: the last socket taken over; -1: none */
   size_t foreign_count;
   bool stopped;              /* rtc_server_close was called */
+  bool worker_stopped;       /* rtc_worker_stop was called: host_run does not work any more */
   bool server_gone;          /* on_closed was called */
   size_t descriptors_before; /* before there was anything */
   size_t descriptors_idle;   /* with worker and server, without sessions */
@@ -100,6 +101,8 @@ void host_await_idle(Host *host);
 
 /* rtc_server_close; the teardown awaits its end. */
 void host_close_server(Host *host);
+/* rtc_worker_stop. No session may have its handle any more: see host_drop_handle. */
+void host_stop_worker(Host *host);
 
 /* -- Sessions -- */
 
