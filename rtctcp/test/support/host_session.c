@@ -271,30 +271,25 @@ void host_await_drop(HostSession *session, RtcDrop drop, uint64_t count) {
 
 /* -- Media -- */
 
-static size_t await_rtp(HostSession *session, size_t count, uint8_t *packet) {
-  const struct timespec until = deadline();
-  pthread_mutex_lock(&session->host->lock);
-  while (session->rtp_count < count && wait_changed(session->host, &until))
-    ;
-  size_t seen = session->rtp_count;
-  size_t len = session->last_len;
-  memcpy(packet, session->last, len);
-  pthread_mutex_unlock(&session->host->lock);
-  assert_int_equal(seen, count);
-  return len;
+static bool was_told(const HostSession *session, const uint8_t *packet, size_t len) {
+  return session->last_len == len && memcmp(session->last, packet, len) == 0;
 }
 
 void host_assert_media_in(HostSession *session) {
-  uint8_t sent[256], got[PEER_MEDIA_MAX];
-  size_t count = host_rtp_count(session) + 1;
+  const struct timespec until = deadline();
+  uint8_t sent[256];
   const RtpHeader header = {.payload_type = 111,
                             .sequence = (uint16_t)(1000 + session->media_in++),
                             .timestamp = 960 * (uint32_t)session->media_in,
                             .ssrc = SSRC_OF_PEER};
   size_t len = rtp_write_opus(sent, &header, 80);
   assert_int_equal(peer_send_rtp(session->peer, sent, len), PEER_OK);
-  assert_int_equal(await_rtp(session, count, got), len);
-  assert_memory_equal(got, sent, len);
+  pthread_mutex_lock(&session->host->lock);
+  while (!was_told(session, sent, len) && wait_changed(session->host, &until))
+    ;
+  bool told = was_told(session, sent, len);
+  pthread_mutex_unlock(&session->host->lock);
+  assert_true(told);
 }
 
 typedef struct Sending {
