@@ -46,7 +46,9 @@ FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUILD)/obj/%.o)
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
-TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%)
+SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
+TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
+                   $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
 FORMATTED       := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
 
@@ -206,6 +208,14 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+# What of the server can be tested without HTTP: all that leads from an offer to its answer.
+SERVER_TESTED := answer h264 negotiate offer text
+$(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o \
+                        $(SERVER_TESTED:%=$(BUILD)/obj/interop/server/%.o) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # Without libFuzzer, driver.c is the main program.
 $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)
