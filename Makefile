@@ -77,7 +77,7 @@ run: deps ## set up, build and start the server on http://127.0.0.1:8080/
 	$(SERVER) $(ARGS)
 
 test: deps ## set up, and run everything that a change could break
-	@.ci/test
+	+@.ci/test
 
 unit: $(TEST_PROGRAMS) ## run the unit suite of this build
 	@rtctcp/test/run $(TEST_PROGRAMS)
@@ -112,7 +112,7 @@ interop-chrome: all ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
 
 lint: headers ## formatting, clang-tidy, cppcheck, the floors' order
-	@.ci/lint
+	+@.ci/lint
 
 headers: ## every public header compiles alone, as C11 and as C++
 	@for header in rtctcp/include/rtctcp/*.h; do \
@@ -139,7 +139,7 @@ uninstall: ## remove what install put there
 	      $(DESTDIR)$(PREFIX)/lib/pkgconfig/rtctcp.pc
 
 check-install: ## install to a scratch place, and build the README's program against that
-	@.ci/check-install
+	+@.ci/check-install
 
 clean: ## remove the build directory
 	rm -rf $(BUILD)
@@ -196,7 +196,9 @@ $(SHARED_LIB): $(LIB_OBJECTS)
 	  $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 
-$(PC_FILE): rtctcp/rtctcp.pc.in $(FLAGS_STAMP)
+# Anew each time: PREFIX may be another one.
+$(PC_FILE): rtctcp/rtctcp.pc.in FORCE
+	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	     -e 's|@REQUIRES@|$(LIB_PACKAGES)|' -e 's|@CONTEXT_LIBS@|$(CONTEXT_LIBS)|' $< > $@
 

@@ -76,8 +76,9 @@ static void start_shard(void *arg) {
     fds[i] = -1;
   if (!error)
     return;
-  RTC_LOG(rtc_shard_log(shard), ERROR, "the server does not start on this worker: %s",
-          rtc_error_text(error));
+  if (error != RTC_ERROR_CLOSED) /* the worker was stopped at once: so be it */
+    RTC_LOG(rtc_shard_log(shard), ERROR, "the server does not start on this worker: %s",
+            rtc_error_text(error));
   rtc_server_let_go(server);
 }
 
