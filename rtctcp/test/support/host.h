@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#define HOST_SESSIONS_MAX 16
+#define HOST_SESSIONS_MAX 200
 #define HOST_STATES_MAX   16
 #define HOST_DEADLINE_MS  20000 /* for what must come at once; Valgrind is slow */
 
