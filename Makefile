@@ -46,7 +46,9 @@ FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUILD)/obj/%.o)
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
-TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%)
+SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
+TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
+                   $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
 FORMATTED       := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
 
@@ -75,7 +77,7 @@ run: deps ## set up, build and start the server on http://127.0.0.1:8080/
 	$(SERVER) $(ARGS)
 
 test: deps ## set up, and run everything that a change could break
-	@.ci/test
+	+@.ci/test
 
 unit: $(TEST_PROGRAMS) ## run the unit suite of this build
 	@rtctcp/test/run $(TEST_PROGRAMS)
@@ -110,7 +112,7 @@ interop-chrome: all ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
 
 lint: headers ## formatting, clang-tidy, cppcheck, the floors' order
-	@.ci/lint
+	+@.ci/lint
 
 headers: ## every public header compiles alone, as C11 and as C++
 	@for header in rtctcp/include/rtctcp/*.h; do \
@@ -137,7 +139,7 @@ uninstall: ## remove what install put there
 	      $(DESTDIR)$(PREFIX)/lib/pkgconfig/rtctcp.pc
 
 check-install: ## install to a scratch place, and build the README's program against that
-	@.ci/check-install
+	+@.ci/check-install
 
 clean: ## remove the build directory
 	rm -rf $(BUILD)
@@ -194,7 +196,9 @@ $(SHARED_LIB): $(LIB_OBJECTS)
 	  $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 
-$(PC_FILE): rtctcp/rtctcp.pc.in $(FLAGS_STAMP)
+# Anew each time: PREFIX may be another one.
+$(PC_FILE): rtctcp/rtctcp.pc.in FORCE
+	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	     -e 's|@REQUIRES@|$(LIB_PACKAGES)|' -e 's|@CONTEXT_LIBS@|$(CONTEXT_LIBS)|' $< > $@
 
@@ -206,6 +210,14 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+# What of the server can be tested without HTTP: all that leads from an offer to its answer.
+SERVER_TESTED := answer h264 negotiate offer text
+$(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o \
+                        $(SERVER_TESTED:%=$(BUILD)/obj/interop/server/%.o) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # Without libFuzzer, driver.c is the main program.
 $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)

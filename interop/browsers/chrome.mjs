@@ -17,6 +17,7 @@ const CODECS = ['video/VP8', 'video/H264'];
 const LAUNCH = {
   executablePath: process.env.RTC_CHROMIUM ?? '/usr/bin/chromium',
   headless: true,
+  timeout: 30000,
   handleSIGINT: false,
   handleSIGTERM: false,
   handleSIGHUP: false,
@@ -86,9 +87,9 @@ async function run(report, program, build) {
       .catch((error) => report.check(false, 'the run comes to its end', error.message));
     await within(chrome.browser.close(), 5000, 'Chromium closes')
       .catch((error) => report.note(error.message));
-    const { code, ms } = await server.terminate(STOP_TIMEOUT_MS);
+    const { code, signal, ms } = await server.terminate(STOP_TIMEOUT_MS);
     report.check(code === 0, 'SIGTERM ends the server with exit 0 within 2 s',
-      code === null ? 'it had to be killed' : `exit ${code} after ${ms} ms`);
+      `${signal ?? `exit ${code}`} after ${ms} ms`);
   } finally {
     if (report.failed > 0 || report.passed === 0) report.note(`-- the server's log\n${server.log}`);
   }

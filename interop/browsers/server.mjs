@@ -126,7 +126,7 @@ export class Server {
     return text;
   }
 
-  /* Asks it to end as an operator would. { code, signal, ms }; null code: it had to be killed. */
+  /* Asks it to end as an operator would. { code, signal, ms }; SIGKILL: it had to be killed. */
   async terminate(timeoutMs) {
     const begin = performance.now();
     if (!this.exited) this.process.kill('SIGTERM');

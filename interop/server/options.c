@@ -143,7 +143,7 @@ static bool candidates_known(const Options *options) {
     if (read_address(options->listen[i], &address) && !address.wildcard)
       return true;
   return complain("listen", options->listen[0],
-                  "says of no address that a peer can connect to: add --candidate IP");
+                  "names no address that a peer can connect to: add --candidate IP");
 }
 
 /* ---- The rest -------------------------------------------------------------------------------- */

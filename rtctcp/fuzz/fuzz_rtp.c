@@ -29,7 +29,8 @@ static void check_rewrite(const uint8_t *data, size_t size, const RtcRtpHeader *
   size_t expected = RTC_RTP_HEADER_LEN + header->csrc_count * (size_t)4 + header->payload_len;
   size_t len;
   uint8_t *out = malloc(expected);
-  check(out);
+  if (!out)
+    abort();
   check(rtc_rtp_rewrite(data, size, header, &rewrite, out, expected - 1, &len) == RTC_ERROR_LIMIT);
   check(!rtc_rtp_rewrite(data, size, header, &rewrite, out, expected, &len) && len == expected);
 

@@ -66,10 +66,10 @@ class DrawnMedia {
   }
 
   drawGround(width, height, seconds) {
-    const hue = (seconds * 6) % 360;
+    const hue = 215 + 45 * Math.sin(seconds / 6); // teal to violet
     const gradient = this.context.createLinearGradient(0, 0, width, height);
     gradient.addColorStop(0, `hsl(${hue} 45% 22%)`);
-    gradient.addColorStop(1, `hsl(${(hue + 70) % 360} 50% 12%)`);
+    gradient.addColorStop(1, `hsl(${hue + 50} 50% 12%)`);
     this.context.fillStyle = gradient;
     this.context.fillRect(0, 0, width, height);
     // The runner takes four seconds to cross the picture: a stutter is seen at once.
@@ -162,7 +162,9 @@ function refusalText(status, reason, role, name) {
   if (status === 409) {
     return `The name ${quoted(name)} is taken: somebody is publishing it. Choose another one.`;
   }
-  if (status === 400) return `The server could not use this browser's offer.${because}`;
+  if (status === 400 || status === 406) {
+    return `The server could not use this browser's offer.${because}`;
+  }
   if (status === 503) return `The server takes no new sessions now. Try again later.${because}`;
   return `The server refused with status ${status}.${because}`;
 }
@@ -214,23 +216,24 @@ class Session {
     const offer = this.pc.localDescription.sdp;
     const { answer, resource } = await postOffer(this.role, this.name, offer);
     this.resource = resource;
-    if (this.ended) this.release(); // the wait was too long for somebody
+    if (this.ended) await this.release(); // the wait was too long for somebody
     else await this.pc.setRemoteDescription({ type: 'answer', sdp: answer });
   }
 
-  /* keepalive: the request outlives the page. */
-  release() {
-    if (!this.resource) return;
-    fetch(this.resource, { method: 'DELETE', keepalive: true }).catch(() => {});
+  /* Sends the DELETE before it first waits; keepalive lets it outlive the page. */
+  async release() {
+    const { resource } = this;
     this.resource = null;
+    if (!resource) return;
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    await fetch(resource, { method: 'DELETE', keepalive: true, signal }).catch(() => {});
   }
 
+  /* close() comes last: its close_notify would overtake the DELETE, which then finds nothing. */
   end() {
-    if (this.ended) return;
     this.ended = true;
-    this.release();
-    this.pc.close();
     this.media?.close();
+    this.release().then(() => this.pc.close());
   }
 }
 
@@ -401,7 +404,9 @@ class Panel {
       // close_notify shows here alone: the connection's own state does not tell it from a loss.
       const dtls = session.pc.getTransceivers()[0].sender.transport;
       dtls.onstatechange = () => {
-        if (dtls.state === 'closed') this.finish(session, 'error', this.endedText(session));
+        if (dtls.state !== 'closed' || session.ended) return;
+        session.resource = null;
+        this.finish(session, 'error', this.endedText(session));
       };
       this.onConnected(session);
     } else if (state === 'disconnected') {
@@ -554,7 +559,7 @@ class PlayPanel extends Panel {
 
 // -- The page -------------------------------------------------------------------------------------
 
-const STREAM_NAME = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u;
+const STREAM_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /* The name in the field, or null, and then the field says that it can't be used. */
 function readStreamName() {

@@ -34,6 +34,7 @@ typedef enum RtcTcpConnState {
   X(HOST, "host")                         /* the host closed it */                                 \
   X(REFUSED, "refused")                   /* a cap was reached, or it could not be served */       \
   X(SESSION, "session")                   /* its Connection closed */                              \
+  X(HANDED_OVER, "handed-over")           /* its session is another worker's: it goes on there */  \
   X(FOREIGN, "foreign")                   /* not ICE: handed to the host */                        \
   X(PEER_FIN, "peer-fin")                 /* the peer closed its side */                           \
   X(SOCKET_ERROR, "socket-error")         /* reset, or any other error of the socket */            \

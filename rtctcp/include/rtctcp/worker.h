@@ -22,7 +22,8 @@ typedef struct RtcWorker RtcWorker;
 
 typedef struct RtcWorkerConfig {
   const char *name;              /* for the log and the thread's name; copied; NULL: "worker" */
-  struct uv_loop_s *loop;        /* borrowed: the host runs it. NULL: own loop, on an own thread */
+  struct uv_loop_s *loop;        /* borrowed: the host runs it, on the thread that makes the worker.
+                                  * NULL: own loop, on an own thread */
   RtcLog log;                    /* copied */
   size_t stack_size;             /* of a coroutine [octets]; 0: the default (64 KiB) */
   void (*on_stopped)(void *arg); /* on the worker's thread, once; NULL: none. With a host's loop,
@@ -34,7 +35,7 @@ typedef struct RtcWorkerStats {
   uint64_t coroutines_live;
   uint64_t coroutines_total;
   uint64_t stacks_pooled;    /* mapped stacks that wait for their next coroutine */
-  uint64_t stack_high_water; /* deepest use of any stack so far [octets] */
+  uint64_t stack_high_water; /* deepest use of a stack by a coroutine that has ended [octets] */
   uint64_t posts;            /* messages taken from the mailbox */
 } RtcWorkerStats;
 

@@ -21,7 +21,7 @@ struct RtcExecutor {
 };
 
 /* The removal is last: in DISPOSED the handle may be the last one of what the slot lies in. */
-static void end(RtcExecutor *executor, RtcError result) {
+static void finish(RtcExecutor *executor, RtcError result) {
   RTC_LOG(rtc_worker_log(executor->worker), DEBUG, "%s=%" PRIu64 " ends its cycle: %s",
           executor->name, rtc_resource_id(executor->resource), rtc_error_name(result));
   *executor->slot = NULL;
@@ -35,16 +35,16 @@ static RtcError run_coroutine(void *arg) {
   RtcExecutor *executor = arg;
   executor->begun = true;
   RtcError result = executor->cycle(executor->resource);
-  end(executor, result);
+  finish(executor, result);
   return result;
 }
 
 static void run_end_task(void *arg) {
-  end(arg, RTC_ERROR_CANCELED);
+  finish(arg, RTC_ERROR_CANCELED);
 }
 
-/* The worker interrupts the coroutine itself, but does not tell when it never begins. */
-static void on_worker_stop(void *arg) {
+/* The worker interrupts a coroutine itself only when the last holder has let go. */
+static void on_stop(void *arg) {
   rtc_executor_interrupt(arg);
 }
 
@@ -61,7 +61,7 @@ RtcError rtc_executor_start(RtcExecutor **executor, RtcWorker *worker, RtcResour
       .cycle = cycle,
       .name = name,
       .end_task = {.run = run_end_task, .arg = e},
-      .holder = {.on_stop = on_worker_stop, .arg = e},
+      .holder = {.on_stop = on_stop, .arg = e},
   };
   RtcError err = rtc_worker_hold(worker, &e->holder);
   if (err)

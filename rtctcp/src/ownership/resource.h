@@ -15,9 +15,7 @@ struct RtcResourceManager;
 typedef struct RtcResourceType {
   const char *name; /* "tcp-conn" */
   /* Ends what the resource still does, in the manager's coroutine, once, before the manager gives
-   * its handle back. May be NULL. Yields: it may; other disposals wait meanwhile. When the worker
-   * stops, what would yield returns CANCELED, and a resource that is removed late is disposed of by
-   * the loop itself, where rtc_coroutine_current is NULL and nothing may yield. */
+   * its handle back. May be NULL. Yields: it may; other disposals wait meanwhile. */
   void (*dispose)(RtcResource *resource);
   /* The last handle has gone: frees. Never yields, never revives. */
   void (*destroy)(RtcResource *resource);

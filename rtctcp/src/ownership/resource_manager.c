@@ -34,7 +34,7 @@ typedef struct Walk {
 struct RtcResourceManager {
   RtcWorker *worker;      /* borrowed */
   const char *name;       /* borrowed: static */
-  RtcWorkerHolder holder; /* until the end: the worker leaves no disposal behind */
+  RtcWorkerHolder holder; /* until the end: the worker leaves no disposal undone */
 
   uint64_t last_id;
   IndexNode *by_id;   /* owned */
@@ -47,10 +47,8 @@ struct RtcResourceManager {
   RtcResource **queue_tail; /* where the next is hung */
   size_t in_disposal;       /* queued, or being disposed of */
 
-  RtcCoroutine *coroutine; /* owned; NULL: it has ended, and the task does its work */
-  bool begun;              /* the coroutine has */
-  bool idle;               /* the coroutine awaits a removal or the close */
-  RtcTask task;
+  RtcCoroutine *coroutine; /* borrowed: it frees the manager when it ends, and itself */
+  bool idle;               /* it is parked for a removal or the close */
 
   bool closing;
   void (*on_closed)(void *arg);
@@ -270,10 +268,9 @@ void rtc_resource_manager_each(RtcResourceManager *manager,
 }
 
 /* ---- Disposal ---------------------------------------------------------------------------------
- * The coroutine is made with the manager, and parks while there is nothing to do: a removal
- * allocates nothing, so it can't fail. When the worker stops, the interrupted coroutine can wait no
- * more, so it ends; from then on an end-of-turn task disposes of what is still removed. Both end
- * in the task, which is the one place where the manager is freed. */
+ * The coroutine is made with the manager and parks while there is nothing to do, so that a removal
+ * allocates nothing and can't fail. The manager holds its worker: nobody interrupts the coroutine
+ * before the close. */
 
 static void queue_push(RtcResourceManager *manager, RtcResource *resource) {
   resource->next_disposal = NULL;
@@ -308,52 +305,24 @@ static bool may_end(const RtcResourceManager *manager) {
 }
 
 /* The coroutine looks at the queue again before it parks, so it is made ready only when it is
- * parked here: anywhere else that would cut short what a type's dispose waits for. */
+ * parked for work: anywhere else that would cut short what a type's dispose waits for. */
 static void wake(RtcResourceManager *manager) {
-  if (!manager->coroutine)
-    rtc_worker_at_end_of_turn(manager->worker, &manager->task);
   if (!manager->idle)
     return;
   manager->idle = false;
   rtc_coroutine_ready(manager->coroutine);
 }
 
-static RtcError await_work(RtcResourceManager *manager) {
+static void await_work(RtcResourceManager *manager) {
   manager->idle = true;
   RtcError err = rtc_coroutine_park(manager->worker, RTC_NEVER);
+  assert(err == RTC_OK);
+  (void)err;
   manager->idle = false;
-  return err;
-}
-
-/* From here on the task does the work. */
-static void let_coroutine_go(RtcResourceManager *manager) {
-  rtc_coroutine_detach(manager->coroutine);
-  manager->coroutine = NULL;
-  rtc_worker_at_end_of_turn(manager->worker, &manager->task);
-}
-
-static RtcError run_coroutine(void *arg) {
-  RtcResourceManager *manager = arg;
-  RtcError err = RTC_OK;
-  manager->begun = true;
-  for (;;) {
-    RtcResource *resource = queue_pop(manager);
-    if (resource) {
-      dispose_of(manager, resource);
-      rtc_coroutine_yield(manager->worker); /* many disposals do not hold up the loop */
-      continue;
-    }
-    if (err || may_end(manager))
-      break;
-    err = await_work(manager);
-  }
-  let_coroutine_go(manager);
-  return err;
 }
 
 static void end(RtcResourceManager *manager) {
-  assert(!manager->walks);
-  rtc_worker_cancel_task(manager->worker, &manager->task);
+  assert(!manager->walks && !manager->by_id && !manager->by_name && !manager->queue);
   while (manager->subscriptions)
     rtc_resource_manager_unsubscribe(manager, manager->subscriptions->subscriber);
   manager->on_closed(manager->on_closed_arg);
@@ -361,23 +330,23 @@ static void end(RtcResourceManager *manager) {
   free(manager);
 }
 
-static void run_task(void *arg) {
+static RtcError run(void *arg) {
   RtcResourceManager *manager = arg;
-  RtcResource *resource;
-  while ((resource = queue_pop(manager)))
+  while (!may_end(manager)) {
+    RtcResource *resource = queue_pop(manager);
+    if (!resource) {
+      await_work(manager);
+      continue;
+    }
     dispose_of(manager, resource);
-  if (may_end(manager))
-    end(manager);
+    rtc_coroutine_yield(manager->worker); /* many disposals do not hold up the loop */
+  }
+  end(manager);
+  return RTC_OK;
 }
 
-/* An interrupt ends the coroutine by itself, unless it comes before the first step: then nothing
- * of it is ever run. */
 static void on_worker_stop(void *arg) {
-  RtcResourceManager *manager = arg;
-  if (manager->begun)
-    return;
-  rtc_coroutine_interrupt(manager->coroutine);
-  let_coroutine_go(manager);
+  (void)arg; /* whoever made the manager closes it */
 }
 
 RtcError rtc_resource_manager_new(RtcResourceManager **manager, RtcWorker *worker,
@@ -388,15 +357,15 @@ RtcError rtc_resource_manager_new(RtcResourceManager **manager, RtcWorker *worke
   m->worker = worker;
   m->name = name;
   m->queue_tail = &m->queue;
-  m->task = (RtcTask){.run = run_task, .arg = m};
   m->holder = (RtcWorkerHolder){.on_stop = on_worker_stop, .arg = m};
 
   RtcError err = rtc_worker_hold(worker, &m->holder);
   if (err)
     goto free_manager;
-  err = rtc_coroutine_spawn(&m->coroutine, worker, name, run_coroutine, m);
+  err = rtc_coroutine_spawn(&m->coroutine, worker, name, run, m);
   if (err)
     goto let_go;
+  rtc_coroutine_detach(m->coroutine);
   *manager = m;
   return RTC_OK;
 

@@ -3,8 +3,8 @@
  * gives the handle to rtc_resource_manager_remove. The last handle of a live resource is given back
  * in no other way.
  *
- * A manager keeps its worker running until it is closed. A worker that stops interrupts the
- * coroutine, but everything that is removed until the close is still disposed of. */
+ * A manager holds its worker until it is closed: a worker that stops interrupts the coroutine no
+ * earlier, so whatever is removed is disposed of. */
 #ifndef RTC_OWNERSHIP_RESOURCE_MANAGER_H
 #define RTC_OWNERSHIP_RESOURCE_MANAGER_H
 
@@ -30,9 +30,9 @@ RTC_MUST_CHECK RtcError rtc_resource_manager_new(RtcResourceManager **manager, R
                                                  const char *name);
 
 /* Refuses new resources, waits until the live ones have been removed by those who hold them and all
- * have been disposed of, and ends the coroutine. Then on_closed is called, from the loop, never
- * inside this call, and the manager is freed after it. Once.
- * on_closed  not NULL; the manager may not be used from its call on
+ * have been disposed of; then the coroutine calls on_closed, never inside this call, frees the
+ * manager and ends. Once.
+ * on_closed  not NULL, never yields; the manager may not be used from its call on
  * arg        borrowed */
 void rtc_resource_manager_close(RtcResourceManager *manager, void (*on_closed)(void *arg),
                                 void *arg);

@@ -24,6 +24,7 @@ struct RtcDtls {
   RtcDtlsFailure failure;
   bool mismatch;        /* the peer's certificate has been seen, and is not a signalled one */
   bool taken;           /* OpenSSL has made use of what it was fed */
+  bool warned;          /* by an alert that is not the end; see on_info */
   unsigned early_count; /* records that OpenSSL may have set aside */
   RtcDtlsFlight fresh;  /* what OpenSSL has written and is not given out yet */
   RtcDtlsFlight last;   /* the last flight, which the peer may not have */
@@ -98,6 +99,15 @@ static void end_by_peer(RtcDtls *dtls) {
   set_state(dtls, RTC_DTLS_STATE_CLOSED);
 }
 
+/* Has OpenSSL returned because of a warning only? Then it is to be called again. See on_info. */
+static bool step_over_warning(RtcDtls *dtls) {
+  if (!dtls->warned || ERR_peek_error() != 0)
+    return false;
+  dtls->warned = false;
+  SSL_set_shutdown(dtls->ssl, SSL_get_shutdown(dtls->ssl) & ~SSL_RECEIVED_SHUTDOWN);
+  return true;
+}
+
 /* After a call that did not succeed: is more input all that is missing? */
 static void judge(RtcDtls *dtls, int result) {
   int error = SSL_get_error(dtls->ssl, result);
@@ -123,8 +133,11 @@ static void set_connected(RtcDtls *dtls) {
 }
 
 static void handshake(RtcDtls *dtls) {
-  ERR_clear_error();
-  int result = SSL_do_handshake(dtls->ssl);
+  int result;
+  do {
+    ERR_clear_error();
+    result = SSL_do_handshake(dtls->ssl);
+  } while (result != 1 && step_over_warning(dtls));
   if (result == 1)
     set_connected(dtls);
   else
@@ -142,7 +155,7 @@ static void discard_data(RtcDtls *dtls) {
       dtls->taken = true;
       rtc_dtls_forget_flight(dtls); /* only a peer that is done sends data */
     }
-  } while (result > 0);
+  } while (result > 0 || step_over_warning(dtls));
   judge(dtls, result);
 }
 
@@ -177,16 +190,19 @@ static RtcError on_write(void *arg, const uint8_t *records, size_t len) {
   return rtc_dtls_flight_append(&dtls->fresh, records, len);
 }
 
-/* Told of every message and alert that was authentic, so far as there are keys. */
-static void on_message(int is_written, int version, int type, const void *data, size_t len,
-                       SSL *ssl, void *arg) {
-  (void)version;
-  (void)data;
-  (void)len;
-  (void)ssl;
-  RtcDtls *dtls = arg;
-  if (!is_written && type != SSL3_RT_HEADER)
-    dtls->taken = true;
+/* OpenSSL 3.0 reads a warning of DTLS again and again, until it takes it for too many. As if the
+ * peer had closed, it drops the record and returns; step_over_warning takes that back. */
+static void on_info(const SSL *ssl, int where, int alert) {
+  RtcDtls *dtls = SSL_get_app_data(ssl);
+  if (where != SSL_CB_READ_ALERT)
+    return;
+  dtls->taken = true;
+  dtls->warned = alert >> 8 == SSL3_AL_WARNING && (alert & 0xFF) != SSL_AD_CLOSE_NOTIFY;
+  if (!dtls->warned)
+    return;
+  RTC_LOG(dtls->log, DEBUG, "%s DTLS warning of the peer: %s; it is ignored", dtls->tag,
+          SSL_alert_desc_string_long(alert));
+  SSL_set_shutdown(dtls->ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
 static unsigned on_timer(SSL *ssl, unsigned timeout_us) {
@@ -231,8 +247,7 @@ static RtcError make_ssl(RtcDtls *dtls, const RtcDtlsContext *context, RtcDtlsRo
   }
   SSL_set_bio(dtls->ssl, bio, bio);
   SSL_set_app_data(dtls->ssl, dtls);
-  SSL_set_msg_callback(dtls->ssl, on_message);
-  SSL_set_msg_callback_arg(dtls->ssl, dtls);
+  SSL_set_info_callback(dtls->ssl, on_info);
   SSL_set_mtu(dtls->ssl, (long)RTC_DTLS_DATAGRAM_MAX);
   DTLS_set_timer_cb(dtls->ssl, on_timer);
   if (role == RTC_DTLS_ROLE_SERVER)

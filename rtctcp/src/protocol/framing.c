@@ -78,6 +78,7 @@ static RtcError gather(RtcFrameReader *reader) {
   RtcError error = reserve(reader, reader->partial_len + len);
   if (error)
     return error;
+  assert(reader->partial);
   memcpy(reader->partial + reader->partial_len, take_input(reader, len), len);
   reader->partial_len += len;
   return RTC_OK;

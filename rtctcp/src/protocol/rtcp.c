@@ -172,8 +172,8 @@ RtcError rtc_rtcp_write_sdes_cname(uint8_t *out, size_t cap, size_t *len, uint32
   rtc_write_u32(body, ssrc);
   body[4] = ITEM_CNAME;
   body[5] = (uint8_t)cname_len;
-  memcpy(body + 6, cname, cname_len);
   memset(body + used, 0, body_len - used);
+  memcpy(body + 6, cname, cname_len + 1);
   return RTC_OK;
 }
 

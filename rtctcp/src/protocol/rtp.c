@@ -37,8 +37,6 @@ static bool parse_extension(const uint8_t *packet, size_t len, size_t *at, RtcRt
  * false: it is longer than the packet, or empty. */
 static bool parse_padding(const uint8_t *packet, size_t len, size_t payload_offset,
                           RtcRtpHeader *header) {
-  if (payload_offset == len)
-    return false;
   size_t padding_len = packet[len - 1];
   if (padding_len == 0 || padding_len > len - payload_offset)
     return false;

@@ -96,8 +96,8 @@ static uint8_t fraction_lost(const RtcRtpReception *reception, uint32_t expected
   if (received_now >= expected_now) /* duplicates may make more of fewer */
     return 0;
   uint64_t lost_now = expected_now - received_now;
-  uint64_t fraction = (lost_now << 8) / expected_now;
-  return (uint8_t)(fraction < UINT8_MAX ? fraction : UINT8_MAX);
+  /* Below 256: it took a packet that came to expect any. */
+  return (uint8_t)((lost_now << 8) / expected_now);
 }
 
 /* Since the last SR, in 1/65536 s; 0: there was none (RFC 3550 section 6.4.1). */

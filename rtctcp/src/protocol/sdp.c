@@ -9,10 +9,10 @@
 enum {
   UFRAG_MIN = 4, /* RFC 8839 section 5.4 */
   PWD_MIN = 22,
-  SECTIONS_MAX = 32, /* media sections that are not rejected */
+  SECTIONS_MAX = 32, /* media sections with a port */
 };
 
-/* A media section that is not rejected. */
+/* A media section with a port: neither rejected nor bundle-only. */
 typedef struct Section {
   RtcText attributes; /* its lines below m= */
   RtcText mid;        /* empty: it has none */
@@ -62,14 +62,6 @@ static RtcText find_attribute(RtcText lines, const char *name) {
   return (RtcText){lines.at, 0};
 }
 
-static bool has_line(RtcText lines, const char *wanted) {
-  RtcText line;
-  while (rtc_text_next_line(&lines, &line))
-    if (rtc_text_is(line, wanted))
-      return true;
-  return false;
-}
-
 /* The port of "m=audio 9 ...", or of "m=audio 9/2 ...". */
 static bool read_media_port(RtcText line, uint32_t *port) {
   RtcText word;
@@ -82,12 +74,6 @@ static bool read_media_port(RtcText line, uint32_t *port) {
   return rtc_text_number(word, UINT16_MAX, port);
 }
 
-/* A port of 0 rejects a section, unless it only says that it is nothing without its bundle (RFC
- * 9143 section 6). */
-static bool is_rejected(uint32_t port, RtcText attributes) {
-  return port == 0 && !has_line(attributes, "a=bundle-only");
-}
-
 static RtcError read_outline(Outline *outline, RtcText sdp, const char **reason) {
   RtcText line;
   outline->session = cut_part(&sdp);
@@ -96,8 +82,8 @@ static RtcError read_outline(Outline *outline, RtcText sdp, const char **reason)
     if (!read_media_port(line, &port))
       return fail(reason, RTC_ERROR_PROTO, "an m= line has no port");
     RtcText attributes = cut_part(&sdp);
-    if (is_rejected(port, attributes))
-      continue;
+    if (port == 0)
+      continue; /* rejected, or bundle-only (RFC 9143 section 6): neither has a transport */
     if (outline->section_count == SECTIONS_MAX)
       return fail(reason, RTC_ERROR_UNSUPPORTED, "too many media sections");
     outline->sections[outline->section_count++] =
@@ -121,7 +107,7 @@ static bool has_word(RtcText words, RtcText wanted) {
 /* The mids of the BUNDLE group that a section is in; empty: of none. */
 static RtcText find_bundle(RtcText session, RtcText mid) {
   RtcText line;
-  while (mid.len > 0 && rtc_text_next_line(&session, &line))
+  while (rtc_text_next_line(&session, &line))
     if (rtc_text_skip(&line, "a=group:BUNDLE ") && has_word(line, mid))
       return line;
   return (RtcText){mid.at, 0};
@@ -154,14 +140,14 @@ static RtcError find_tagged_section(const Section **tagged, const Outline *outli
 /* -- The attributes -------------------------------------------------------------------------- */
 
 static RtcError read_ufrag(Reader *reader, RtcText value) {
-  if (!rtc_text_is_ice_chars(value, UFRAG_MIN, RTC_SDP_CREDENTIAL_MAX) ||
+  if (!rtc_text_is_ice_chars(value, UFRAG_MIN) ||
       !rtc_text_copy(value, reader->transport.ufrag, sizeof(reader->transport.ufrag)))
     return fail(&reader->reason, RTC_ERROR_PROTO, "a=ice-ufrag is not 4 to 256 ice-chars");
   return RTC_OK;
 }
 
 static RtcError read_pwd(Reader *reader, RtcText value) {
-  if (!rtc_text_is_ice_chars(value, PWD_MIN, RTC_SDP_CREDENTIAL_MAX) ||
+  if (!rtc_text_is_ice_chars(value, PWD_MIN) ||
       !rtc_text_copy(value, reader->transport.pwd, sizeof(reader->transport.pwd)))
     return fail(&reader->reason, RTC_ERROR_PROTO, "a=ice-pwd is not 22 to 256 ice-chars");
   return RTC_OK;

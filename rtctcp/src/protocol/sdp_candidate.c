@@ -6,13 +6,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-enum {
-  FOUNDATION_MAX = 32,
-  COMPONENT_MAX = 256,
-};
+enum { COMPONENT_MAX = 256 };
 
 static bool read_foundation(RtcCandidate *candidate, RtcText word) {
-  return rtc_text_is_ice_chars(word, 1, FOUNDATION_MAX) &&
+  return rtc_text_is_ice_chars(word, 1) &&
          rtc_text_copy(word, candidate->foundation, sizeof(candidate->foundation));
 }
 
@@ -39,15 +36,12 @@ static bool is_host_name(const char *name) {
 }
 
 static bool read_address(RtcCandidate *candidate, RtcText word) {
-  char text[RTC_SDP_ADDRESS_MAX];
   struct in6_addr ignored;
-  if (memchr(word.at, '\0', word.len) || !rtc_text_copy(word, text, sizeof(text)))
+  if (memchr(word.at, '\0', word.len) ||
+      !rtc_text_copy(word, candidate->address, sizeof(candidate->address)))
     return false;
-  if (inet_pton(AF_INET, text, &ignored) != 1 && inet_pton(AF_INET6, text, &ignored) != 1 &&
-      !is_host_name(text))
-    return false;
-  memcpy(candidate->address, text, sizeof(text));
-  return true;
+  return inet_pton(AF_INET, candidate->address, &ignored) == 1 ||
+         inet_pton(AF_INET6, candidate->address, &ignored) == 1 || is_host_name(candidate->address);
 }
 
 static bool read_port(RtcCandidate *candidate, RtcText word) {

@@ -73,8 +73,8 @@ static bool is_ice_char(char c) {
          c == '/';
 }
 
-bool rtc_text_is_ice_chars(RtcText text, size_t min, size_t max) {
-  if (text.len < min || text.len > max)
+bool rtc_text_is_ice_chars(RtcText text, size_t min) {
+  if (text.len < min)
     return false;
   for (size_t i = 0; i < text.len; i++)
     if (!is_ice_char(text.at[i]))

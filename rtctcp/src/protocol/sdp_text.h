@@ -26,8 +26,8 @@ bool rtc_text_is_any_case(RtcText text, const char *word);
 /* A decimal number of at most 10 digits and not above max. */
 bool rtc_text_number(RtcText text, uint32_t max, uint32_t *number);
 
-/* min to max ice-chars: letters, digits, '+' and '/' (RFC 8839 section 5.1). */
-bool rtc_text_is_ice_chars(RtcText text, size_t min, size_t max);
+/* At least min ice-chars: letters, digits, '+' and '/' (RFC 8839 section 5.1). */
+bool rtc_text_is_ice_chars(RtcText text, size_t min);
 
 /* Copies and terminates. False: it does not fit. */
 bool rtc_text_copy(RtcText text, char *out, size_t cap);

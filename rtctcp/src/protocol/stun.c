@@ -1,9 +1,9 @@
 /* The STUN of an ICE-lite agent, on libnice's STUN library, which only this file knows.
  *
- * libnice parses trustingly: it reads 20 octets at a MESSAGE-INTEGRITY of any length, takes a
- * FINGERPRINT that is not the last attribute, and takes an empty password as "nothing to check". So
- * the structure of a message is checked here first, and libnice sees sound ones only. Its agent
- * remembers transactions of requests that it sends; this side sends none, so nothing is kept. */
+ * libnice trusts in two places: it reads 20 octets at a MESSAGE-INTEGRITY of any length, and takes
+ * an empty password for "nothing to check". So the structure of a message is checked here first,
+ * and libnice sees sound ones only. Its agent remembers the requests that it sends; this side sends
+ * none, so nothing is kept. */
 #include "protocol/stun.h"
 
 #include <netinet/in.h>
@@ -140,8 +140,8 @@ static void note_attribute(Attributes *attributes, uint16_t type, uint16_t len) 
     attributes->unknown[attributes->unknown_count++] = htons(type);
 }
 
-/* Walks over the attributes of a whole message. False: there is one that reaches beyond the end, or
- * one of STUN's own mechanisms that is not as RFC 8489 sections 14.5 and 14.7 say. */
+/* Walks over the attributes of a whole message. False: one reaches beyond the end, or is a
+ * MESSAGE-INTEGRITY that can't be one (RFC 8489 section 14.5). */
 static bool scan_attributes(Attributes *attributes, const uint8_t *packet, size_t len) {
   size_t at = HEADER_LEN;
   while (at < len) {
@@ -152,8 +152,6 @@ static bool scan_attributes(Attributes *attributes, const uint8_t *packet, size_
       return false;
     at += value_len + padding(value_len);
     if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY && value_len != INTEGRITY_LEN)
-      return false;
-    if (type == STUN_ATTRIBUTE_FINGERPRINT && at != len)
       return false;
     note_attribute(attributes, type, value_len);
   }

@@ -25,7 +25,8 @@
 #define CHUNKS_MAX ((RTC_TWCC_PACKETS_MAX + VECTOR_TWO_BIT - 1) / VECTOR_TWO_BIT)
 
 static_assert(RTC_TWCC_FEEDBACK_MAX ==
-                  (FIXED_LEN + 2 * CHUNKS_MAX + 2 * RTC_TWCC_PACKETS_MAX + 3) / 4 * 4,
+                  (FIXED_LEN + 2 * (size_t)CHUNKS_MAX + 2 * (size_t)RTC_TWCC_PACKETS_MAX + 3) / 4 *
+                      4,
               "RTC_TWCC_FEEDBACK_MAX is what the longest feedback takes");
 
 /* Slots of arrivals_us are taken modulo, which must not jump where the sequence wraps. */

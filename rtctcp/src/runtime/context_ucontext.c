@@ -45,6 +45,7 @@ __attribute__((no_sanitize("thread"))) RtcJump rtc_context_jump(RtcContext to, v
 
   /* getcontext(3) leaves the bounds unset, but ASan's swapcontext reads them. */
   here.registers.uc_stack = (stack_t){0};
+  here.incoming = (RtcJump){NULL, NULL}; /* until somebody jumps back */
   there->incoming = (RtcJump){.from = &here, .arg = arg};
   swapcontext(&here.registers, &there->registers);
   return here.incoming;

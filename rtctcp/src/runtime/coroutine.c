@@ -228,9 +228,11 @@ static RtcError take_block(RtcScheduler *scheduler, RtcCoroutine **taken) {
   return RTC_OK;
 }
 
+/* The coroutine has ended, and its result was taken or is wanted by nobody. */
 static void give_block(RtcCoroutine *co) {
   RtcScheduler *scheduler = co->scheduler;
 
+  scheduler->unjoined_count--;
   if (scheduler->closed || scheduler->spare_count >= SPARE_MAX) {
     destroy(co);
     return;
@@ -285,6 +287,7 @@ static void retire(RtcScheduler *scheduler, RtcCoroutine *co) {
   delist(scheduler, co);
   if (co->joiner)
     rtc_coroutine_wake(co->joiner);
+  scheduler->unjoined_count++;
   if (co->detached)
     give_block(co);
 }
@@ -323,7 +326,7 @@ void rtc_scheduler_init(RtcScheduler *scheduler, RtcWorker *worker, size_t stack
 }
 
 void rtc_scheduler_finish(RtcScheduler *scheduler) {
-  assert(scheduler->live_count == 0);
+  assert(scheduler->live_count == 0 && scheduler->unjoined_count == 0);
   while (scheduler->spare) {
     RtcCoroutine *co = scheduler->spare;
     scheduler->spare = co->next;

@@ -29,8 +29,8 @@ RtcCoroutine *rtc_coroutine_current(const RtcWorker *worker);
  * Errors: TIMEOUT, CANCELED */
 RtcError rtc_coroutine_park(RtcWorker *worker, int64_t deadline_us);
 
-/* Wakes a parked coroutine. On one that runs, or is ready already, it is remembered: its next park
- * returns at once. Never yields. */
+/* Wakes a parked coroutine. On one that runs, is ready already, or waits for something else (a
+ * sleep, a join, a descriptor) it is remembered: its next park returns at once. Never yields. */
 void rtc_coroutine_ready(RtcCoroutine *co);
 
 /* Lets a duration pass. Yields: yes. Errors: CANCELED */

@@ -29,7 +29,8 @@ void rtc_io_set_interest(RtcIo *io, unsigned interest);
 /* Parks the current coroutine until the descriptor is ready for something of its interest.
  * An error or a hang-up of the descriptor counts as both: the next call on it tells.
  * Level-triggered: call it again while there is more to read. The loop goes on watching between
- * two waits, so that a wait a packet costs no system call.
+ * two waits, so that a wait a packet costs no system call. An event may be stale therefore: what
+ * came since the last wait may have been read already, and the next call says EAGAIN.
  * events  out: RTC_IO_*
  * Yields: yes. Hold a handle of what owns io.
  * Errors: TIMEOUT, CANCELED; INVALID_STATE (finished meanwhile) */

@@ -25,16 +25,11 @@ void rtc_mailbox_finish(RtcMailbox *mailbox) {
   pthread_mutex_destroy(&mailbox->mutex);
 }
 
-RtcError rtc_mailbox_post(RtcMailbox *mailbox, void (*fn)(void *arg), void *arg) {
-  RtcLetter *letter = malloc(sizeof *letter);
-
-  if (!letter)
-    return RTC_ERROR_NO_MEMORY;
-  *letter = (RtcLetter){.fn = fn, .arg = arg};
-
+/* false: the mailbox is closed, and the letter is the caller's still. */
+static bool deliver(RtcMailbox *mailbox, RtcLetter *letter) {
   pthread_mutex_lock(&mailbox->mutex);
-  bool closed = mailbox->closed;
-  if (!closed) {
+  bool open = !mailbox->closed;
+  if (open) {
     /* A wake costs a system call here and a turn there: who finds letters need not wake again. */
     if (!mailbox->first)
       uv_async_send(&mailbox->wake);
@@ -42,8 +37,16 @@ RtcError rtc_mailbox_post(RtcMailbox *mailbox, void (*fn)(void *arg), void *arg)
     mailbox->end = &letter->next;
   }
   pthread_mutex_unlock(&mailbox->mutex);
+  return open;
+}
 
-  if (!closed)
+RtcError rtc_mailbox_post(RtcMailbox *mailbox, void (*fn)(void *arg), void *arg) {
+  RtcLetter *letter = malloc(sizeof *letter);
+
+  if (!letter)
+    return RTC_ERROR_NO_MEMORY;
+  *letter = (RtcLetter){.fn = fn, .arg = arg};
+  if (deliver(mailbox, letter))
     return RTC_OK;
   free(letter);
   return RTC_ERROR_CLOSED;

@@ -21,12 +21,14 @@ typedef struct RtcScheduler {
   RtcStackPool stacks;
   uint64_t live_count;
   uint64_t total_count;
-  bool closed; /* nothing is spawned any more */
+  size_t unjoined_count; /* ended, and neither joined nor detached yet */
+  bool closed;           /* nothing is spawned any more */
 } RtcScheduler;
 
 void rtc_scheduler_init(RtcScheduler *scheduler, RtcWorker *worker, size_t stack_size);
 
-/* Frees the spare ones and the pooled stacks, and closes their timers. None may be alive. */
+/* Frees the spare ones and the pooled stacks, and closes their timers. None may be alive, or
+ * await its join. */
 void rtc_scheduler_finish(RtcScheduler *scheduler);
 
 /* Runs every coroutine that is ready now, once. Those that become ready meanwhile wait for the next

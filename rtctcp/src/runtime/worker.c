@@ -35,7 +35,8 @@ struct RtcWorker {
   uv_prepare_t before_poll;
   uv_check_t after_poll;
   uv_idle_t no_wait; /* active: the loop must not block */
-  size_t handles;    /* libuv's, that are not closed yet */
+  size_t handles;    /* libuv's, that it has not let go of */
+  size_t closing;    /* of these, closed by us */
 
   int64_t now_us;          /* of this step; 0: outside of a step the clock is asked */
   RtcScheduler *scheduler; /* owned */
@@ -108,6 +109,7 @@ static void go_on_stopping(RtcWorker *worker) {
     set_state(worker, STATE_HANDLES);
     rtc_scheduler_finish(worker->scheduler);
     close_handles(worker);
+    assert(worker->handles == worker->closing); /* else a timer or an io was not finished */
   }
 }
 
@@ -135,30 +137,36 @@ void rtc_worker_open_handle(RtcWorker *worker, uv_handle_t *handle) {
   worker->handles++;
 }
 
+static void close_handle(uv_handle_t *handle, uv_close_cb on_closed) {
+  RtcWorker *worker = handle->data;
+
+  worker->closing++;
+  uv_close(handle, on_closed);
+}
+
 static void on_handle_closed(uv_handle_t *handle) {
   RtcWorker *worker = handle->data;
 
-  if (--worker->handles == 0 && !has_own_loop(worker))
+  worker->closing--;
+  worker->handles--;
+  if (worker->handles == 0 && !has_own_loop(worker))
     stopped(worker); /* an own thread tells when it has left the loop */
 }
 
 static void on_heap_handle_closed(uv_handle_t *handle) {
-  RtcWorker *worker = handle->data;
-
+  on_handle_closed(handle);
   free(handle);
-  if (--worker->handles == 0 && !has_own_loop(worker))
-    stopped(worker);
 }
 
 void rtc_worker_close_handle(uv_handle_t *handle) {
-  uv_close(handle, on_heap_handle_closed);
+  close_handle(handle, on_heap_handle_closed);
 }
 
 static void close_handles(RtcWorker *worker) {
-  uv_close((uv_handle_t *)&worker->mailbox.wake, on_handle_closed);
-  uv_close((uv_handle_t *)&worker->before_poll, on_handle_closed);
-  uv_close((uv_handle_t *)&worker->after_poll, on_handle_closed);
-  uv_close((uv_handle_t *)&worker->no_wait, on_handle_closed);
+  close_handle((uv_handle_t *)&worker->mailbox.wake, on_handle_closed);
+  close_handle((uv_handle_t *)&worker->before_poll, on_handle_closed);
+  close_handle((uv_handle_t *)&worker->after_poll, on_handle_closed);
+  close_handle((uv_handle_t *)&worker->no_wait, on_handle_closed);
 }
 
 /* ---- The turn -------------------------------------------------------------------------------- */
@@ -258,7 +266,7 @@ static void *thread_main(void *arg) {
 
   uv_run(worker->loop, UV_RUN_DEFAULT);
   int busy = uv_loop_close(worker->loop);
-  assert(!busy); /* else a timer or an io was not finished, or a coroutine not joined */
+  assert(!busy);
   (void)busy;
   stopped(worker);
   return NULL;

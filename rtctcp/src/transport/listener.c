@@ -70,7 +70,7 @@ RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port) {
 static void take(RtcListener *listener, int fd, const RtcAddress *peer) {
   RtcShard *shard = listener->shard;
   listener->exhausted = false;
-  RtcError error = rtc_tcp_conn_accept(shard, fd, peer);
+  RtcError error = rtc_tcp_conn_accept(shard, fd, peer, NULL, 0);
   if (!error)
     return;
   char text[RTC_ADDRESS_TEXT_MAX];

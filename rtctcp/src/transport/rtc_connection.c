@@ -2,7 +2,6 @@
 #include "transport/rtc_connection_internal.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -249,10 +248,9 @@ static RtcError random_text(char *text, size_t len) {
 
 /* The ufrag begins with its worker's number, so that any worker can tell whose a socket is. */
 static RtcError make_credentials(RtcConnection *connection) {
-  char number[4];
-  snprintf(number, sizeof number, "%03x", connection->shard->index & 0xfffu);
-  memcpy(connection->ufrag, number, 3);
-  RtcError error = random_text(connection->ufrag + 3, RTC_ICE_UFRAG_LEN - 3);
+  rtc_shard_write_number(connection->shard, connection->ufrag);
+  RtcError error =
+      random_text(connection->ufrag + RTC_UFRAG_SHARD_LEN, RTC_ICE_UFRAG_LEN - RTC_UFRAG_SHARD_LEN);
   return error ? error : random_text(connection->pwd, RTC_ICE_PWD_LEN);
 }
 

@@ -9,12 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Frames that may come before one authenticates: a role conflict is answered and tried again
- * (RFC 8445 section 7.3.1.1), but not for ever. */
-#define EARLY_FRAMES_MAX 4
-/* A first frame is a STUN message of less than 2,048 octets, so the first octet of its length is
- * below 8. HTTP begins with a letter, TLS with 0x16, SSH with 'S', PROXY with 'P' or 0x0d. */
-#define FIRST_OCTET_END 0x08
 /* What is read and thrown away at the end, so that unread octets do not turn our FIN into a reset
  * that overtakes the last words. */
 #define DISCARD_MAX ((size_t)1024 * 1024)
@@ -36,7 +30,7 @@ static void set_state(RtcTcpConn *tcp, RtcTcpConnState state) {
   tcp->state = state;
 }
 
-static void set_close(RtcTcpConn *tcp, RtcTcpClose close) {
+void rtc_tcp_conn_set_close(RtcTcpConn *tcp, RtcTcpClose close) {
   if (tcp->close == RTC_TCP_CLOSE_COUNT)
     tcp->close = close;
 }
@@ -68,8 +62,8 @@ static void flush(void *arg) {
   rtc_io_set_interest(&tcp->io, RTC_IO_READABLE | (tcp->blocked ? RTC_IO_WRITABLE : 0u));
   if (!error || error == RTC_ERROR_AGAIN)
     return;
-  set_close(tcp,
-            error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY : RTC_TCP_CLOSE_SOCKET_ERROR);
+  rtc_tcp_conn_set_close(tcp, error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY
+                                                           : RTC_TCP_CLOSE_SOCKET_ERROR);
   rtc_executor_interrupt(tcp->executor);
 }
 
@@ -93,111 +87,36 @@ void rtc_tcp_conn_flush_control(RtcTcpConn *tcp) {
   (void)error; /* best effort: it ends whether they went out or not */
 }
 
-/* -- The first frame -- */
-
-/* Not ICE: the host gets the socket, with nothing read from it. */
-static RtcError hand_over(RtcTcpConn *tcp) {
-  const RtcServerSettings *settings = tcp->shard->settings;
-  set_close(tcp, RTC_TCP_CLOSE_FOREIGN);
-  if (!settings->on_foreign_socket)
-    return RTC_ERROR_UNSUPPORTED;
-  int fd = tcp->fd;
-  rtc_io_finish(&tcp->io);
-  tcp->fd = -1;
-  settings->on_foreign_socket(fd, (const struct sockaddr *)&tcp->peer.storage, tcp->peer.len,
-                              settings->arg);
-  return RTC_ERROR_UNSUPPORTED;
-}
-
-static RtcError await_first_octet(RtcTcpConn *tcp, int64_t deadline_us) {
-  uint8_t first;
-  unsigned events;
-  for (;;) {
-    RtcError error = rtc_io_wait(&tcp->io, deadline_us, &events);
-    if (error)
-      return error;
-    ssize_t n = recv(tcp->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n == 1)
-      return first < FIRST_OCTET_END ? RTC_OK : hand_over(tcp);
-    if (n == 0)
-      return RTC_ERROR_EOF;
-    if (errno != EAGAIN && errno != EINTR)
-      return RTC_ERROR_SYSTEM;
-  }
-}
-
-typedef struct Lookup {
-  RtcShard *shard;
-  RtcConnection *connection; /* out: borrowed */
-} Lookup;
-
-static bool look_up(const RtcStunUsername *username, const uint8_t **password, size_t *password_len,
-                    void *arg) {
-  Lookup *lookup = arg;
-  RtcConnection *connection =
-      rtc_registry_find(&lookup->shard->registry, username->local, username->local_len);
-  if (!connection || !rtc_connection_owns_username(connection, username))
-    return false;
-  lookup->connection = connection;
-  *password = (const uint8_t *)connection->pwd;
-  *password_len = RTC_ICE_PWD_LEN;
-  return true;
-}
-
-static void answer(RtcTcpConn *tcp, const RtcStunOutcome *outcome) {
-  if (outcome->response_len == 0)
-    return;
-  RtcError error = rtc_tcp_conn_send_control(tcp, outcome->response, outcome->response_len);
-  if (error)
-    RTC_LOG(rtc_shard_log(tcp->shard), DEBUG, "tcp-conn=%s: a STUN response is dropped: %s",
-            tcp->peer_text, rtc_error_text(error));
-}
-
-static RtcError refuse(RtcTcpConn *tcp, RtcTcpClose close) {
-  set_close(tcp, close);
-  rtc_tcp_conn_flush_control(tcp);
-  return RTC_ERROR_AUTH;
-}
-
-static RtcError refuse_outcome(RtcTcpConn *tcp, const RtcStunOutcome *outcome) {
-  if (outcome->result == RTC_STUN_IGNORED)
-    return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_MALFORMED);
-  if (outcome->unknown_session)
-    return refuse(tcp, RTC_TCP_CLOSE_NO_SUCH_SESSION);
-  return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_UNAUTHENTICATED);
-}
-
-/* Nothing is created or changed before the request has proven the session's password. */
-static RtcError admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len) {
-  RtcShard *shard = tcp->shard;
-  Lookup lookup = {.shard = shard};
-  RtcStunOutcome outcome;
-
-  if (++tcp->early_frames > EARLY_FRAMES_MAX)
-    return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_UNAUTHENTICATED);
-  rtc_stun_server_handle(shard->stun, frame, len, (struct sockaddr *)&tcp->peer.storage,
-                         tcp->peer.len, look_up, &lookup, &outcome);
-  if (outcome.result == RTC_STUN_ROLE_CONFLICT) {
-    answer(tcp, &outcome);
-    return RTC_OK; /* the peer changes its role and asks again */
-  }
-  if (outcome.result != RTC_STUN_BINDING_REQUEST) {
-    answer(tcp, &outcome);
-    return refuse_outcome(tcp, &outcome);
-  }
-  rtc_connection_attach(lookup.connection, tcp);
-  answer(tcp, &outcome);
-  rtc_connection_bound(lookup.connection, tcp, outcome.use_candidate);
-  return tcp->connection ? RTC_OK : RTC_ERROR_CANCELED;
-}
-
 /* -- In -- */
 
 static RtcError take_frame(RtcTcpConn *tcp, uint8_t *frame, size_t len) {
   if (tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME)
-    return admit(tcp, frame, len);
+    return rtc_tcp_conn_admit(tcp, frame, len);
   rtc_connection_input(tcp->connection, tcp, frame, len);
   return tcp->connection ? RTC_OK : RTC_ERROR_CANCELED;
+}
+
+static RtcError take_octets(RtcTcpConn *tcp, uint8_t *octets, size_t octets_len) {
+  uint8_t *frame;
+  size_t len;
+  rtc_frame_reader_push(&tcp->reader, octets, octets_len);
+  for (;;) {
+    RtcError error = rtc_frame_reader_next(&tcp->reader, &frame, &len);
+    if (error)
+      return error == RTC_ERROR_AGAIN ? RTC_OK : error;
+    error = take_frame(tcp, frame, len);
+    if (error)
+      return error;
+  }
+}
+
+/* What another worker has read of it. */
+static RtcError take_handed(RtcTcpConn *tcp) {
+  uint8_t *octets = tcp->handed;
+  tcp->handed = NULL;
+  RtcError error = take_octets(tcp, octets, tcp->handed_len);
+  free(octets);
+  return error;
 }
 
 static RtcError read_frames(RtcTcpConn *tcp) {
@@ -210,17 +129,7 @@ static RtcError read_frames(RtcTcpConn *tcp) {
   if (n < 0)
     return errno == EAGAIN || errno == EINTR ? RTC_OK : RTC_ERROR_SYSTEM;
 
-  uint8_t *frame;
-  size_t len;
-  rtc_frame_reader_push(&tcp->reader, buffer, (size_t)n);
-  for (;;) {
-    RtcError error = rtc_frame_reader_next(&tcp->reader, &frame, &len);
-    if (error)
-      return error == RTC_ERROR_AGAIN ? RTC_OK : error;
-    error = take_frame(tcp, frame, len);
-    if (error)
-      return error;
-  }
+  return take_octets(tcp, buffer, (size_t)n);
 }
 
 /* One wait, and what it brought. */
@@ -260,10 +169,10 @@ static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
 static RtcError cycle(RtcResource *resource) {
   RtcTcpConn *tcp = (RtcTcpConn *)resource;
   RtcShard *shard = tcp->shard;
-  RtcError error = await_first_octet(tcp, tcp->heard_us + shard->settings->first_frame_timeout_us);
+  RtcError error = tcp->handed ? take_handed(tcp) : rtc_tcp_conn_await_first_octet(tcp);
   while (!error)
     error = serve(tcp);
-  set_close(tcp, close_of(tcp, error));
+  rtc_tcp_conn_set_close(tcp, close_of(tcp, error));
   RTC_LOG(rtc_shard_log(shard), DEBUG, "tcp-conn=%s: closes: %s", tcp->peer_text,
           rtc_tcp_close_name(tcp->close));
   if (tcp->connection)
@@ -315,15 +224,20 @@ static RtcError start(RtcTcpConn *tcp) {
                             "tcp-conn", cycle);
 }
 
-RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer) {
+RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer, uint8_t *handed,
+                             size_t handed_len) {
   RtcTcpConn *tcp = make(shard, fd, peer);
   if (!tcp) {
+    free(handed);
     close(fd);
     return RTC_ERROR_NO_MEMORY;
   }
+  tcp->handed = handed;
+  tcp->handed_len = handed_len;
   RtcError error = start(tcp);
   if (error) {
-    set_close(tcp, error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY : RTC_TCP_CLOSE_REFUSED);
+    rtc_tcp_conn_set_close(tcp, error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY
+                                                             : RTC_TCP_CLOSE_REFUSED);
     RtcResource *resource = &tcp->resource;
     rtc_resource_manager_remove(shard->manager, &resource);
     return error;
@@ -350,12 +264,14 @@ static void dispose(RtcResource *resource) {
   assert(!tcp->connection);
   if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL) /* its coroutine was never entered */
     set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
-  set_close(tcp, RTC_TCP_CLOSE_WORKER_STOP);
+  rtc_tcp_conn_set_close(tcp, RTC_TCP_CLOSE_WORKER_STOP);
   shard->stats.tcp_closes[tcp->close]++;
   leave_admission(tcp);
   rtc_worker_cancel_task(shard->worker, &tcp->flush);
   rtc_io_finish(&tcp->io);
   rtc_frame_reader_finish(&tcp->reader);
+  free(tcp->handed);
+  tcp->handed = NULL;
   rtc_frame_writer_finish(&tcp->writer);
   say_goodbye(tcp);
 }
@@ -381,13 +297,13 @@ void rtc_tcp_conn_attached(RtcTcpConn *tcp) {
 }
 
 void rtc_tcp_conn_detached(RtcTcpConn *tcp, RtcTcpClose close) {
-  set_close(tcp, close);
+  rtc_tcp_conn_set_close(tcp, close);
   set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
   rtc_executor_interrupt(tcp->executor);
 }
 
 void rtc_tcp_conn_end(RtcTcpConn *tcp, RtcTcpClose close) {
-  set_close(tcp, close);
+  rtc_tcp_conn_set_close(tcp, close);
   rtc_executor_interrupt(tcp->executor);
 }
 

@@ -26,6 +26,8 @@ struct RtcTcpConn {
   RtcFrameWriter writer;
   RtcTask flush;
   int64_t heard_us;      /* acceptance, or the last authenticated packet */
+  uint8_t *handed;       /* owned: what another worker has read of it; NULL: nothing */
+  size_t handed_len;     /* [octets] */
   unsigned early_frames; /* frames before it was attached */
 };
 
@@ -35,8 +37,22 @@ RTC_SHARED_DECLARE(RtcTcpConn, rtc_tcp_conn);
 
 /* Takes an accepted, non-blocking socket, and starts the coroutine that serves it.
  * fd      owned from here on, whatever is returned
+ * handed  what was read from it on another worker, from malloc: owned likewise; NULL: nothing
  * Errors: LIMIT (too many strangers), NO_MEMORY, SYSTEM, CLOSED */
-RTC_MUST_CHECK RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer);
+RTC_MUST_CHECK RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer,
+                                            uint8_t *handed, size_t handed_len);
+
+/* The reason of its end, unless one was given before. */
+void rtc_tcp_conn_set_close(RtcTcpConn *tcp, RtcTcpClose close);
+
+/* Waits until it can be told whether ICE has come.
+ * Yields: yes.
+ * Errors: as rtc_io_wait; EOF, SYSTEM; UNSUPPORTED (it was not ICE: the host has the socket) */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_await_first_octet(RtcTcpConn *tcp);
+
+/* A frame before it is attached: attaches it to the session whose password the frame proves.
+ * Errors: AUTH, UNSUPPORTED (handed to another worker), NO_MEMORY, CANCELED: it ends */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len);
 
 /* Queues a STUN or DTLS packet, to go before any media at the end of this turn.
  * Errors: LIMIT, NO_MEMORY: the packet is dropped */

@@ -5,7 +5,10 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#define WORKERS_MAX 4096 /* as many as a ufrag can name */
 
 struct RtcServer {
   RtcServerSettings settings;
@@ -73,9 +76,10 @@ static void start_shard(void *arg) {
     fds[i] = -1;
   if (!error)
     return;
-  RTC_LOG(rtc_shard_log(shard), ERROR, "the server does not start on this worker: %s",
-          rtc_error_text(error));
-  rtc_server_shard_closed(server);
+  if (error != RTC_ERROR_CLOSED) /* the worker was stopped at once: so be it */
+    RTC_LOG(rtc_shard_log(shard), ERROR, "the server does not start on this worker: %s",
+            rtc_error_text(error));
+  rtc_server_let_go(server);
 }
 
 static RtcError start(RtcServer *server) {
@@ -86,24 +90,26 @@ static RtcError start(RtcServer *server) {
       continue;
     if (i == 0)
       return error;
-    rtc_server_shard_closed(server); /* the others serve */
+    rtc_server_let_go(server); /* the others serve */
   }
   return RTC_OK;
 }
 
 RtcError rtc_server_new(RtcServer **out, const RtcServerConfig *config, size_t *failed) {
-  size_t ignored;
-  if (config->worker_count == 0 || config->listen_count == 0)
+  size_t failed_at = 0;
+  if (config->worker_count == 0 || config->worker_count > WORKERS_MAX || config->listen_count == 0)
     return RTC_ERROR_INVALID_ARGUMENT;
   RtcServer *server = calloc(1, sizeof *server);
   if (!server)
     return RTC_ERROR_NO_MEMORY;
   pthread_mutex_init(&server->lock, NULL);
   rtc_server_settings_init(&server->settings, config);
-  RtcError error = make_parts(server, config, failed ? failed : &ignored);
+  RtcError error = make_parts(server, config, &failed_at);
   if (!error)
     error = start(server);
   if (error) {
+    if (failed)
+      *failed = failed_at;
     rtc_server_destroy(server);
     return error;
   }
@@ -113,8 +119,13 @@ RtcError rtc_server_new(RtcServer **out, const RtcServerConfig *config, size_t *
 
 /* -- Closing -- */
 
-/* One that kept the server open lets go: a shard, or the call that closes it. */
-static void let_go(RtcServer *server) {
+void rtc_server_keep(RtcServer *server) {
+  pthread_mutex_lock(&server->lock);
+  server->keepers++;
+  pthread_mutex_unlock(&server->lock);
+}
+
+void rtc_server_let_go(RtcServer *server) {
   pthread_mutex_lock(&server->lock);
   bool closed = --server->keepers == 0 && server->close_asked;
   void (*on_closed)(void *arg) = server->on_closed;
@@ -122,10 +133,6 @@ static void let_go(RtcServer *server) {
   pthread_mutex_unlock(&server->lock);
   if (closed && on_closed) /* the host may free the server from here on */
     on_closed(arg);
-}
-
-void rtc_server_shard_closed(RtcServer *server) {
-  let_go(server);
 }
 
 static void close_shard(void *arg) {
@@ -143,7 +150,7 @@ void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg
     RtcError error = rtc_worker_post(server->shards[i].worker, close_shard, &server->shards[i]);
     (void)error; /* CLOSED: its worker has stopped, and has closed the shard before */
   }
-  let_go(server);
+  rtc_server_let_go(server);
 }
 
 void rtc_server_destroy(RtcServer *server) {
@@ -169,6 +176,16 @@ static RtcShard *shard_of(const RtcServer *server, const RtcWorker *worker) {
   for (size_t i = 0; i < server->shard_count; i++)
     if (server->shards[i].worker == worker)
       return &server->shards[i];
+  return NULL;
+}
+
+RtcShard *rtc_server_shard_of_ufrag(const RtcServer *server, const char *ufrag, size_t len) {
+  char number[RTC_UFRAG_SHARD_LEN];
+  for (size_t i = 0; len >= sizeof number && i < server->shard_count; i++) {
+    rtc_shard_write_number(&server->shards[i], number);
+    if (memcmp(number, ufrag, sizeof number) == 0)
+      return &server->shards[i];
+  }
   return NULL;
 }
 

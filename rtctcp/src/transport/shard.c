@@ -105,7 +105,7 @@ static void manager_closed(void *arg) {
   RtcShard *shard = arg;
   RtcServer *server = shard->server;
   rtc_worker_let_go(shard->worker, &shard->holder);
-  rtc_server_shard_closed(server);
+  rtc_server_let_go(server);
 }
 
 void rtc_shard_check_closed(RtcShard *shard) {
@@ -116,4 +116,10 @@ void rtc_shard_check_closed(RtcShard *shard) {
   shard->running = false;
   rtc_resource_manager_close(shard->manager, manager_closed, shard);
   shard->manager = NULL;
+}
+
+void rtc_shard_write_number(const RtcShard *shard, char ufrag[RTC_UFRAG_SHARD_LEN]) {
+  static const char digits[] = "0123456789abcdef";
+  for (int i = 0; i < RTC_UFRAG_SHARD_LEN; i++)
+    ufrag[i] = digits[shard->index >> 4 * (RTC_UFRAG_SHARD_LEN - 1 - i) & 0xf];
 }

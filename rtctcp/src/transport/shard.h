@@ -60,17 +60,28 @@ void rtc_shard_finish(RtcShard *shard);
 
 /* Starts to serve. On the worker's thread, once.
  * fds     listener_count listening sockets: owned from here on, whatever is returned
- * Errors: NO_MEMORY, CLOSED, SYSTEM: nothing runs, and rtc_server_shard_closed is not called */
+ * Errors: NO_MEMORY, CLOSED, SYSTEM: nothing runs, and rtc_server_let_go is not called */
 RTC_MUST_CHECK RtcError rtc_shard_start(RtcShard *shard, const int *fds);
 
-/* Closes the listeners and every session; rtc_server_shard_closed is called when the last object
+/* Closes the listeners and every session; rtc_server_let_go is called when the last object
  * has gone. On the worker's thread; fine twice. */
 void rtc_shard_close(RtcShard *shard);
 
 /* A listener or a resource has gone: was it the last? */
 void rtc_shard_check_closed(RtcShard *shard);
 
-/* The server's: a shard is closed. */
-void rtc_server_shard_closed(RtcServer *server);
+/* -- The server's; any thread -- */
+
+/* Keep the server from being closed meanwhile, and let go of that. A shard lets go when it is
+ * closed, as its last act. */
+void rtc_server_keep(RtcServer *server);
+void rtc_server_let_go(RtcServer *server);
+
+/* The shard whose number this ufrag carries; NULL: of none. ufrag need not end in a NUL. */
+RtcShard *rtc_server_shard_of_ufrag(const RtcServer *server, const char *ufrag, size_t len);
+
+/* Writes a shard's number as the first characters of a ufrag. */
+#define RTC_UFRAG_SHARD_LEN 3
+void rtc_shard_write_number(const RtcShard *shard, char ufrag[RTC_UFRAG_SHARD_LEN]);
 
 #endif

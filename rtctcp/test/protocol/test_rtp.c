@@ -127,7 +127,7 @@ static const ExtensionCase extension_cases[] = {
     {"one-byte, not there", 0xBEDE, {0x10, 7, 0, 0}, 4, 2, false, {0}, 0},
     {"one-byte, id 15 is no element", 0xBEDE, {0xF0, 7, 0, 0}, 4, 15, false, {0}, 0},
     {"one-byte, id 15 ends all", 0xBEDE, {0xF0, 7, 0x10, 8}, 4, 1, false, {0}, 0},
-    {"one-byte, id 0 with a length ends all", 0xBEDE, {0x01, 7, 0x10, 8}, 4, 1, false, {0}, 0},
+    {"one-byte, id 0 with a length ends all", 0xBEDE, {1, 7, 7, 0x10, 8}, 8, 1, false, {0}, 0},
     {"one-byte, beyond the end", 0xBEDE, {0x13, 1, 2, 3}, 4, 1, false, {0}, 0},
     {"one-byte, beyond the end before it", 0xBEDE, {0x2F, 0x10, 7, 0}, 4, 1, false, {0}, 0},
     {"one-byte, id 0 is padding", 0xBEDE, {0, 0, 0, 0}, 4, 0, false, {0}, 0},

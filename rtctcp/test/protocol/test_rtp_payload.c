@@ -87,6 +87,7 @@ static const PayloadCase h264_cases[] = {
     {"STAP-A of nothing", 1, {0x78}, false},
     {"STAP-A, a size cut", 6, {0x78, 0, 2, 0x67, 0x42, 0}, false},
     {"STAP-A, a unit cut", 8, {0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68}, false},
+    {"STAP-A, a unit of no octets at the end", 7, {0x78, 0, 2, 0x67, 0x42, 0, 0}, false},
     {"STAP-A, a unit of no octets", 5, {0x78, 0, 0, 0x67, 0x42}, false},
     {"STAP-A, a unit of 65,535 octets", 5, {0x78, 0xFF, 0xFF, 0x67, 0x42}, false},
     {"FU-A, start of an IDR slice", 3, {0x7C, 0x85, 0x88}, true},

@@ -526,6 +526,22 @@ static void indication_is_not_answered(void **state) {
   assert_int_equal(fixture->lookups, 0);
 }
 
+/* An indication is sound, or it is none. */
+static void unsound_indications_are_ignored(void **state) {
+  RtcStunOutcome outcome;
+  StunPacket message;
+  stun_begin(&message, STUN_TYPE_BINDING_INDICATION);
+  stun_add_text(&message, STUN_USERNAME, "user");
+  stun_put16(message.octets + 22, 5);
+  handle(*state, &message, &outcome);
+  check_silent(&outcome, RTC_STUN_IGNORED);
+
+  stun_begin(&message, STUN_TYPE_BINDING_INDICATION);
+  message.len += 4;
+  handle(*state, &message, &outcome);
+  check_silent(&outcome, RTC_STUN_IGNORED);
+}
+
 /* Nothing was asked, so no response is awaited; an indication of another method says nothing. */
 static void responses_and_other_indications_are_ignored(void **state) {
   static const uint16_t types[] = {
@@ -760,6 +776,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(unknown_attribute_of_a_stranger_is_401, set_up, tear_down),
       cmocka_unit_test_setup_teardown(empty_password_never_authenticates, set_up, tear_down),
       cmocka_unit_test_setup_teardown(indication_is_not_answered, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(unsound_indications_are_ignored, set_up, tear_down),
       cmocka_unit_test_setup_teardown(responses_and_other_indications_are_ignored, set_up,
                                       tear_down),
       cmocka_unit_test_setup_teardown(unsound_messages_are_dropped, set_up, tear_down),
