@@ -11,9 +11,9 @@
 
 #include <pthread.h>
 
-#define HOST_SESSIONS_MAX 16
+#define HOST_SESSIONS_MAX 200
 #define HOST_STATES_MAX   16
-#define HOST_DEADLINE_MS  20000 /* for what must come at once; Valgrind is slow */
+#define HOST_DEADLINE_MS  40000 /* for what must come at once; Valgrind is slow */
 
 typedef struct HostConfig {
   const char *listen;          /* NULL: "127.0.0.1:0" */

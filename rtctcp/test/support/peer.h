@@ -20,7 +20,7 @@
 #define PEER_ANY           (-1)  /* a conn index: whichever */
 #define PEER_MEDIA_MAX     2048  /* a media packet, protected or not [octets] */
 #define PEER_STUN_MAX      1024  /* a binding request [octets] */
-#define PEER_TIMEOUT_MS    10000 /* enough for any answer on loopback, under Valgrind too */
+#define PEER_TIMEOUT_MS    30000 /* for any answer: the first NSS start under Valgrind takes 10 s */
 #define PEER_RETRANSMIT_MS 3000
 
 typedef enum PeerResult {
