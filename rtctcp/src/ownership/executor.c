@@ -20,7 +20,7 @@ struct RtcExecutor {
   RtcWorkerHolder holder;
 };
 
-/* The removal is last: in DISPOSED the handle may be the last one of what the slot lies in. */
+/* The slot goes first: the handle may be the last one of what it lies in. */
 static void finish(RtcExecutor *executor, RtcError result) {
   RTC_LOG(rtc_worker_log(executor->worker), DEBUG, "%s=%" PRIu64 " ends its cycle: %s",
           executor->name, rtc_resource_id(executor->resource), rtc_error_name(result));

@@ -56,21 +56,23 @@ struct RtcResourceManager {
 };
 
 static bool may_become(RtcResourceState from, RtcResourceState to) {
-  switch (to) {
+  switch (from) {
   case RTC_RESOURCE_STATE_UNMANAGED:
-    return false;
+    return to == RTC_RESOURCE_STATE_LIVE || to == RTC_RESOURCE_STATE_DISPOSAL;
   case RTC_RESOURCE_STATE_LIVE:
-    return from == RTC_RESOURCE_STATE_UNMANAGED;
+    return to == RTC_RESOURCE_STATE_DISPOSAL;
   case RTC_RESOURCE_STATE_DISPOSAL:
-    return from == RTC_RESOURCE_STATE_UNMANAGED || from == RTC_RESOURCE_STATE_LIVE;
+    return to == RTC_RESOURCE_STATE_DISPOSED;
   case RTC_RESOURCE_STATE_DISPOSED:
-    return from == RTC_RESOURCE_STATE_DISPOSAL;
+    return false;
   }
   return false;
 }
 
 static void set_state(RtcResourceManager *manager, RtcResource *resource, RtcResourceState state) {
-  assert(may_become(resource->state, state));
+  bool legal = may_become(resource->state, state);
+  assert(legal);
+  (void)legal;
   RTC_LOG(rtc_worker_log(manager->worker), DEBUG, "manager=%s %s=%" PRIu64 " %s -> %s",
           manager->name, resource->type->name, resource->id,
           rtc_resource_state_name(resource->state), rtc_resource_state_name(state));
