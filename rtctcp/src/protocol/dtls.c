@@ -238,7 +238,7 @@ static RtcError make_ssl(RtcDtls *dtls, const RtcDtlsContext *context, RtcDtlsRo
   ERR_clear_error();
   dtls->ssl = SSL_new(context->ssl_ctx);
   BIO *bio = rtc_dtls_bio_new(context->bio_method, &dtls->ends);
-  if (!dtls->ssl || !bio) {
+  if (!dtls->ssl || !bio || !SSL_set_app_data(dtls->ssl, dtls)) {
     BIO_free(bio);
     char text[256];
     RtcError error = rtc_dtls_library_error(text, sizeof text);
@@ -246,7 +246,6 @@ static RtcError make_ssl(RtcDtls *dtls, const RtcDtlsContext *context, RtcDtlsRo
     return error;
   }
   SSL_set_bio(dtls->ssl, bio, bio);
-  SSL_set_app_data(dtls->ssl, dtls);
   SSL_set_info_callback(dtls->ssl, on_info);
   SSL_set_mtu(dtls->ssl, (long)RTC_DTLS_DATAGRAM_MAX);
   DTLS_set_timer_cb(dtls->ssl, on_timer);
