@@ -123,12 +123,28 @@ static enum MHD_Result deliver(HttpRequest *request) {
   return MHD_queue_response(request->connection, request->status, request->response);
 }
 
+static void answer_too_large(HttpRequest *request) {
+  http_answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is longer than 64 KiB");
+}
+
+/* The headers have come. A body that announces itself as too large is not waited for, if its client
+ * awaits our word (RFC 9110 section 10.1.1), or if it would not be read to its end anyway. */
+static enum MHD_Result begin(HttpRequest *request) {
+  const char *length = http_request_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+  unsigned long long announced = length ? strtoull(length, NULL, 10) : 0;
+  bool asks = http_request_header(request, MHD_HTTP_HEADER_EXPECT) != NULL;
+  if (announced <= (asks ? HTTP_BODY_MAX : DISCARDED_MAX))
+    return MHD_YES;
+  answer_too_large(request);
+  return deliver(request);
+}
+
 static enum MHD_Result handle(HttpRequest *request) {
   Http *http = request->http;
   if (request->state == HTTP_REQUEST_JOB)
     request->job->finish(request->job, request);
   else if (request->body_len > HTTP_BODY_MAX)
-    http_answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is longer than 64 KiB");
+    answer_too_large(request);
   else {
     http->config.route(request, http->config.arg);
     if (request->state == HTTP_REQUEST_JOB)
@@ -145,8 +161,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
   HttpRequest *request = *slot;
   (void)version;
   if (!request) {
-    *slot = request_new(arg, connection, path, method);
-    return *slot ? MHD_YES : MHD_NO;
+    request = request_new(arg, connection, path, method);
+    *slot = request;
+    return request ? begin(request) : MHD_NO;
   }
   if (*len > 0) {
     size_t taken = *len;

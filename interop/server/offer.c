@@ -292,7 +292,7 @@ RtcError offer_parse(Offer *offer, const char *sdp, size_t len, char reason[OFFE
   GstSDPMessage *message = NULL;
   RtcError error = RTC_ERROR_PROTO;
   if (!looks_like_sdp(sdp, len)) {
-    snprintf(reason, OFFER_REASON_MAX, "the body is no SDP: it does not begin with v=0");
+    snprintf(reason, OFFER_REASON_MAX, "the body is no SDP: it has to begin with v=0, and be text");
     return RTC_ERROR_PROTO;
   }
   if (gst_sdp_message_new(&message) != GST_SDP_OK)

@@ -264,6 +264,34 @@ static void section_that_is_not_taken_is_rejected(void **state) {
   }
 }
 
+/* A publisher has one track of a kind: a second section that would do is rejected. */
+static void second_section_of_a_kind_is_rejected(void **state) {
+  Offer offer;
+  Agreement agreement;
+  char reason[OFFER_REASON_MAX];
+  (void)state;
+  char *sdp = changed("chrome-publish.sdp", "VP8/90000", "opus/48000/2");
+  memcpy(strstr(sdp, "m=video"), "m=audio", 7);
+  assert_int_equal(publisher(sdp, &offer, &agreement, reason), RTC_OK);
+  assert_int_equal(agreement.track_count, 1);
+  assert_int_equal(agreement.tracks[0].payload_type, 111);
+  offer_finish(&offer);
+  free(sdp);
+}
+
+/* RTP of payload type 72 would pass for RTCP where both share a transport. */
+static void payload_type_of_rtcps_range_is_passed_over(void **state) {
+  Offer offer;
+  Agreement agreement;
+  char reason[OFFER_REASON_MAX];
+  (void)state;
+  char *sdp = changed("chrome-publish.sdp", "96", "72");
+  assert_int_equal(publisher(sdp, &offer, &agreement, reason), RTC_OK);
+  assert_int_equal(agreement.tracks[1].payload_type, 108);
+  offer_finish(&offer);
+  free(sdp);
+}
+
 /* What is offered counts, not how: bundle-only sections, the session's direction, feedback for all
  * payload types, LF for CRLF. */
 static void unusual_offers_are_understood(void **state) {
@@ -523,7 +551,10 @@ static void offer_of_a_strange_shape_is_refused(void **state) {
   (void)state;
   assert_int_equal(offer_parse(&offer, "", 0, reason), RTC_ERROR_PROTO);
   assert_int_equal(offer_parse(&offer, "v=", 2, reason), RTC_ERROR_PROTO);
-  assert_int_equal(offer_parse(&offer, "v=0\r\n\0m=audio", 13, reason), RTC_ERROR_PROTO);
+  char *sdp = read_file("chrome-publish.sdp");
+  assert_int_equal(offer_parse(&offer, sdp, strlen(sdp) + 1, reason), RTC_ERROR_PROTO);
+  assert_has(reason, "no SDP");
+  free(sdp);
   text_printf(&many, "v=0\r\ns=-\r\n");
   for (int i = 0; i < OFFER_MEDIAS_MAX + 1; i++)
     text_printf(&many, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:%d\r\n", i);
@@ -601,6 +632,8 @@ int main(void) {
       cmocka_unit_test(publisher_answer_is_complete),
       cmocka_unit_test(publisher_h264_is_constrained_baseline),
       cmocka_unit_test(section_that_is_not_taken_is_rejected),
+      cmocka_unit_test(second_section_of_a_kind_is_rejected),
+      cmocka_unit_test(payload_type_of_rtcps_range_is_passed_over),
       cmocka_unit_test(unusual_offers_are_understood),
       cmocka_unit_test(feedback_that_is_not_offered_is_not_answered),
       cmocka_unit_test(player_gets_the_publishers_codecs),
