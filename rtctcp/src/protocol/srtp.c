@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RTP_HEADER_LEN    12 /* RFC 3550 section 5.1, the fixed part */
-#define RTP_SSRC_AT       8
-#define RTP_EXTENSION_LEN 4
-#define RTCP_HEADER_LEN   8 /* RFC 3550 section 6.1: all but what is of one type */
-#define RTCP_SSRC_AT      4
-#define SRTCP_INDEX_LEN   4 /* E flag and index, RFC 3711 section 3.4 */
+#define RTP_HEADER_LEN  12 /* RFC 3550 section 5.1, the fixed part */
+#define RTP_SSRC_AT     8
+#define RTCP_HEADER_LEN 8 /* RFC 3550 section 6.1: all but what is of one type */
+#define RTCP_SSRC_AT    4
+#define SRTCP_INDEX_LEN 4 /* E flag and index, RFC 3711 section 3.4 */
 
 /* Replay protection looks back so many packets (RFC 3711 section 3.3.2 wants 64 at least): a second
  * of video over a conn may be overtaken by what goes over another one. */
@@ -156,19 +155,9 @@ static bool is_version_2(const uint8_t *packet) {
   return packet[0] >> 6 == 2;
 }
 
-/* Is there a whole RTP header, with CSRCs and extension, and trailer_len octets behind it? */
+/* How long the header is by its CSRCs and extension, libsrtp checks itself. */
 static bool has_rtp_header(const uint8_t *packet, size_t len, size_t trailer_len) {
-  if (len > PACKET_LEN_MAX || len < RTP_HEADER_LEN + trailer_len || !is_version_2(packet))
-    return false;
-  size_t header_len = RTP_HEADER_LEN + 4 * (size_t)(packet[0] & 0x0F);
-  bool extended = packet[0] & 0x10;
-  if (extended) {
-    if (len < header_len + RTP_EXTENSION_LEN)
-      return false;
-    const uint8_t *words = packet + header_len + 2;
-    header_len += RTP_EXTENSION_LEN + 4 * (size_t)(words[0] << 8 | words[1]);
-  }
-  return len >= header_len + trailer_len;
+  return len <= PACKET_LEN_MAX && len >= RTP_HEADER_LEN + trailer_len && is_version_2(packet);
 }
 
 static bool has_rtcp_header(const uint8_t *packet, size_t len, size_t trailer_len) {

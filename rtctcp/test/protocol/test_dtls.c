@@ -419,21 +419,24 @@ static void fatal_alert_in_the_handshake_fails_it(void **state) {
   }
 }
 
-/* A renegotiation is declined, which our peer may take as fatal: then its alert ends the session.
- */
+/* A renegotiation is declined, in both roles; our peer takes that as fatal, and its alert then ends
+ * the session. */
 static void renegotiation_is_declined(void **state) {
   (void)state;
-  DtlsSide *side = make_side_and_peer(RTC_DTLS_ROLE_SERVER, (DtlsPeerConfig){.profiles = GCM_128});
-  talk_to_peer(side);
-  dtls_peer_renegotiate(&peer);
-  assert_int_equal(peer.out.count, 1);
-  assert_int_equal(rtc_dtls_input(side->dtls, peer.out.items[0].data, peer.out.items[0].len),
-                   RTC_OK);
-  peer.out.count = 0;
-  assert_int_equal(rtc_dtls_state(side->dtls), RTC_DTLS_STATE_CONNECTED);
-  dtls_side_talk_to_peer(side, &peer);
-  assert_int_equal(peer.alert, SSL3_AL_WARNING << 8 | SSL_AD_NO_RENEGOTIATION);
-  assert_failed(side, RTC_DTLS_FAILURE_PEER_ALERT);
+  for (RtcDtlsRole role = RTC_DTLS_ROLE_SERVER; role <= RTC_DTLS_ROLE_CLIENT; role++) {
+    DtlsSide *side = make_side_and_peer(role, (DtlsPeerConfig){.profiles = GCM_128});
+    talk_to_peer(side);
+    dtls_peer_renegotiate(&peer);
+    assert_int_equal(peer.out.count, 1);
+    assert_int_equal(rtc_dtls_input(side->dtls, peer.out.items[0].data, peer.out.items[0].len),
+                     RTC_OK);
+    peer.out.count = 0;
+    assert_int_equal(rtc_dtls_state(side->dtls), RTC_DTLS_STATE_CONNECTED);
+    dtls_side_talk_to_peer(side, &peer);
+    assert_int_equal(peer.alert, SSL3_AL_WARNING << 8 | SSL_AD_NO_RENEGOTIATION);
+    assert_failed(side, RTC_DTLS_FAILURE_PEER_ALERT);
+    finish(NULL);
+  }
 }
 
 /* Warnings other than close_notify change nothing. */
