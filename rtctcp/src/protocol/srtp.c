@@ -95,6 +95,7 @@ static RtcError create(srtp_t *context, srtp_policy_t *policy, srtp_ssrc_type_t 
   uint8_t key[RTC_SRTP_MASTER_MAX];
   memcpy(key, master, sizeof key);
   policy->ssrc.type = direction;
+  /* A packet may be protected again, the same: see RFC 3711 section 9.1 on any other. */
   policy->allow_repeat_tx = direction == ssrc_any_outbound;
   policy->key = key;
   srtp_err_status_t status = srtp_create(context, policy);

@@ -19,19 +19,20 @@ void rtc_srtp_destroy(RtcSrtp *srtp); /* NULL is fine */
 /* Protects an RTP packet in place.
  * len     in: octets of RTP; out: octets of SRTP, at most RTC_SRTP_OVERHEAD_MAX more
  * cap     octets that packet may hold
- * Errors: PROTO (not RTP), LIMIT (cap), LIBRARY */
+ * Errors: PROTO (not RTP), LIMIT (cap), REPLAY (too old to be sent), NO_MEMORY, LIBRARY */
 RTC_MUST_CHECK RtcError rtc_srtp_protect(RtcSrtp *srtp, uint8_t *packet, size_t *len, size_t cap);
 RTC_MUST_CHECK RtcError rtc_srtp_protect_rtcp(RtcSrtp *srtp, uint8_t *packet, size_t *len,
                                               size_t cap);
 
 /* Opens an SRTP packet in place.
  * len     in: octets of SRTP; out: octets of RTP
- * Errors: PROTO (malformed), AUTH, REPLAY, LIMIT (too many SSRCs), LIBRARY: a drop each, the
- *         session goes on */
+ * Errors: PROTO (malformed), AUTH, REPLAY, LIMIT (too many SSRCs), NO_MEMORY, LIBRARY: a drop
+ *         each, the session goes on; the packet may have been written to */
 RTC_MUST_CHECK RtcError rtc_srtp_unprotect(RtcSrtp *srtp, uint8_t *packet, size_t *len);
 RTC_MUST_CHECK RtcError rtc_srtp_unprotect_rtcp(RtcSrtp *srtp, uint8_t *packet, size_t *len);
 
-/* A stream has ended: its state is given back. */
+/* A stream has ended: its state is given back. Its SSRC must not be sent with again in this
+ * session: the indices would begin anew, under the same keys (RFC 3711 section 9.1). */
 void rtc_srtp_remove_send_ssrc(RtcSrtp *srtp, uint32_t ssrc);
 
 #endif
