@@ -45,13 +45,35 @@ static RtcError push(RtcSendQueue *queue, int class, const RtcSendEntry *entry) 
 
 /* -- Streams -- */
 
+static bool is_used(const RtcSendQueue *queue, uint32_t ssrc) {
+  for (const RtcStream *stream = queue->streams; stream; stream = stream->next)
+    if (stream->config.ssrc == ssrc)
+      return true;
+  for (size_t i = 0; i < queue->retired_count; i++)
+    if (queue->retired[i] == ssrc)
+      return true;
+  return false;
+}
+
+/* Room to note the SSRC when the stream goes, so that its removal can't fail. */
+static RtcError reserve_retirement(RtcSendQueue *queue) {
+  size_t need = queue->retired_count + queue->stream_count + 1;
+  if (queue->stream_count >= RTC_SEND_STREAMS_MAX || need > RTC_SEND_RETIRED_MAX)
+    return RTC_ERROR_LIMIT;
+  uint32_t *retired = realloc(queue->retired, need * sizeof *retired);
+  if (!retired)
+    return RTC_ERROR_NO_MEMORY;
+  queue->retired = retired;
+  return RTC_OK;
+}
+
 RtcError rtc_send_queue_add_stream(RtcSendQueue *queue, const RtcStreamConfig *config,
                                    RtcStream **out) {
-  for (RtcStream *stream = queue->streams; stream; stream = stream->next)
-    if (stream->config.ssrc == config->ssrc)
-      return RTC_ERROR_EXISTS;
-  if (queue->stream_count >= RTC_SEND_STREAMS_MAX)
-    return RTC_ERROR_LIMIT;
+  if (is_used(queue, config->ssrc))
+    return RTC_ERROR_EXISTS;
+  RtcError error = reserve_retirement(queue);
+  if (error)
+    return error;
   RtcStream *stream = calloc(1, sizeof *stream);
   if (!stream)
     return RTC_ERROR_NO_MEMORY;
@@ -92,6 +114,7 @@ void rtc_send_queue_remove_stream(RtcSendQueue *queue, RtcStream *stream) {
       continue;
     *at = stream->next;
     queue->stream_count--;
+    queue->retired[queue->retired_count++] = stream->config.ssrc;
     free(stream);
     return;
   }
@@ -331,4 +354,7 @@ void rtc_send_queue_finish(RtcSendQueue *queue) {
   rtc_send_queue_clear(queue);
   while (queue->streams)
     rtc_send_queue_remove_stream(queue, queue->streams);
+  free(queue->retired);
+  queue->retired = NULL;
+  queue->retired_count = 0;
 }

@@ -40,18 +40,23 @@ typedef struct RtcSendQueue {
   RtcSendRing rings[RTC_SEND_CLASSES];
   RtcStream *streams; /* owned */
   size_t stream_count;
+  uint32_t *retired; /* owned: SSRCs of removed streams, see rtc_send_queue_add_stream */
+  size_t retired_count;
   size_t octets;
   RtcSendLimits limits;
   uint64_t *drops; /* borrowed: RTC_DROP_COUNT counters */
 } RtcSendQueue;
 
 #define RTC_SEND_STREAMS_MAX 64
+#define RTC_SEND_RETIRED_MAX 1024
 #define RTC_SEND_RTCP_MAX    ((size_t)1400)
 
 void rtc_send_queue_init(RtcSendQueue *queue, const RtcSendLimits *limits, uint64_t *drops);
 void rtc_send_queue_finish(RtcSendQueue *queue); /* fine twice */
 
-/* Errors: EXISTS (the SSRC), LIMIT, NO_MEMORY */
+/* An SSRC serves one stream only, ever: with the same keys its sequence numbers must not begin anew
+ * (RFC 3711 section 9.1, RFC 7714 section 8.1).
+ * Errors: EXISTS (the SSRC is, or was, a stream's), LIMIT, NO_MEMORY */
 RTC_MUST_CHECK RtcError rtc_send_queue_add_stream(RtcSendQueue *queue,
                                                   const RtcStreamConfig *config,
                                                   RtcStream **stream);
