@@ -48,10 +48,10 @@ static RtcError make_parts(RtcServer *server, const RtcServerConfig *config, siz
   server->bound = calloc(config->listen_count, sizeof *server->bound);
   server->fds = malloc(sockets * sizeof *server->fds);
   server->shards = calloc(config->worker_count, sizeof *server->shards);
+  for (size_t i = 0; server->fds && i < sockets; i++)
+    server->fds[i] = -1;
   if (!server->bound || !server->fds || !server->shards)
     return RTC_ERROR_NO_MEMORY;
-  for (size_t i = 0; i < sockets; i++)
-    server->fds[i] = -1;
   server->listener_count = config->listen_count;
   server->shard_count = config->worker_count;
   RtcError error = bind_listeners(server, config, failed);
