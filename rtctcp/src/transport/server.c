@@ -46,7 +46,7 @@ static RtcError bind_listeners(RtcServer *server, const RtcServerConfig *config,
 static RtcError make_parts(RtcServer *server, const RtcServerConfig *config, size_t *failed) {
   size_t sockets = config->listen_count * config->worker_count;
   server->bound = calloc(config->listen_count, sizeof *server->bound);
-  server->fds = malloc(sockets * sizeof *server->fds);
+  server->fds = calloc(sockets, sizeof *server->fds);
   server->shards = calloc(config->worker_count, sizeof *server->shards);
   for (size_t i = 0; server->fds && i < sockets; i++)
     server->fds[i] = -1;
