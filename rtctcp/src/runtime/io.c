@@ -66,12 +66,9 @@ static void on_poll(uv_poll_t *uv, int status, int events) {
 
 void rtc_io_set_interest(RtcIo *io, unsigned interest) {
   io->interest = interest;
-  if (!io->waiter || !io->handle)
-    return;
-  if (interest & ~io->armed)
+  /* What came unwanted was disarmed: armed again, it comes again. */
+  if (io->waiter && io->handle && (interest & ~io->armed))
     arm(io, interest);
-  if (interest & io->events)
-    rtc_coroutine_wake(io->waiter);
 }
 
 static RtcError park(RtcIo *io, int64_t deadline_us) {

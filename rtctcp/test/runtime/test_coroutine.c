@@ -318,6 +318,13 @@ static void park_has_a_deadline(void **state) {
   on_worker(park_until_then_never, NULL);
 }
 
+static RtcError wake_after_a_while(void *arg) {
+  RtcError error = rtc_coroutine_sleep(the_worker(), 3 * SOON_US);
+
+  rtc_coroutine_ready(arg);
+  return error;
+}
+
 static RtcError forget_a_deadline(void *arg) {
   int64_t now_us = rtc_clock_now_us();
   RtcCoroutine *me = rtc_coroutine_current(the_worker());
@@ -328,9 +335,10 @@ static RtcError forget_a_deadline(void *arg) {
   assert_int_equal(result_of(waker), RTC_OK);
   assert_int_equal(rtc_coroutine_park(the_worker(), RTC_NEVER), RTC_OK); /* of the second wake */
   /* The first park's deadline is in here, and must not end this one. */
-  assert_int_equal(rtc_coroutine_park(the_worker(), now_us + 3 * SOON_US), RTC_ERROR_TIMEOUT);
+  waker = spawn(wake_after_a_while, me);
+  assert_int_equal(rtc_coroutine_park(the_worker(), RTC_NEVER), RTC_OK);
   assert_true(rtc_clock_now_us() >= now_us + 3 * SOON_US);
-  return RTC_OK;
+  return result_of(waker);
 }
 
 /* The deadline of a wait that has ended does not end a later one. */
@@ -484,19 +492,26 @@ static void canceled_join_can_be_repeated(void **state) {
   on_worker(join_after_another, NULL);
 }
 
-static RtcError end_and_time_out_at_once(void *arg) {
+static RtcError park_until(void *arg) {
+  return rtc_coroutine_park(the_worker(), *(const int64_t *)arg);
+}
+
+static RtcError hold_up_the_loop(void *arg) {
   (void)arg;
-  usleep(5000); /* the joiner's deadline passes while nobody else runs */
-  return RTC_ERROR_EOF;
+  usleep(30000);
+  return RTC_OK;
 }
 
 static RtcError join_at_the_last_moment(void *arg) {
-  RtcCoroutine *co = spawn(end_and_time_out_at_once, NULL);
+  int64_t end_us = rtc_clock_now_us() + 10 * RTC_US_PER_MS;
+  RtcCoroutine *co = spawn(park_until, &end_us);
   RtcError result;
 
   (void)arg;
-  assert_int_equal(rtc_coroutine_join(co, rtc_clock_now_us() + 2000, &result), RTC_OK);
-  assert_int_equal(result, RTC_ERROR_EOF);
+  /* Both deadlines have passed when the loop goes on: it ends first, then we wake. */
+  rtc_coroutine_detach(spawn(hold_up_the_loop, NULL));
+  assert_int_equal(rtc_coroutine_join(co, end_us + 2 * RTC_US_PER_MS, &result), RTC_OK);
+  assert_int_equal(result, RTC_ERROR_TIMEOUT);
   return RTC_OK;
 }
 

@@ -507,17 +507,19 @@ static RtcError cancel_tasks(void *arg) {
   rtc_worker_at_end_of_turn(the_worker(), &notes.a.task);
   rtc_worker_at_end_of_turn(the_worker(), &notes.b.task);
   rtc_worker_at_end_of_turn(the_worker(), &notes.c.task);
+  rtc_worker_cancel_task(the_worker(), &notes.a.task);
   rtc_worker_cancel_task(the_worker(), &notes.c.task); /* the last: the queue's end moves */
   rtc_worker_cancel_task(the_worker(), &notes.c.task);
-  notes.a.cancels = &notes.b.task; /* while they run */
+  rtc_worker_at_end_of_turn(the_worker(), &notes.a.task);
   assert_int_equal(rtc_coroutine_yield(the_worker()), RTC_OK);
-  assert_string_equal(notes.text, "a");
+  assert_string_equal(notes.text, "ba");
 
-  notes.a.cancels = NULL;
+  notes.a.cancels = &notes.b.task; /* while they run */
+  rtc_worker_at_end_of_turn(the_worker(), &notes.a.task);
   rtc_worker_at_end_of_turn(the_worker(), &notes.b.task);
   rtc_worker_at_end_of_turn(the_worker(), &notes.c.task);
   assert_int_equal(rtc_coroutine_yield(the_worker()), RTC_OK);
-  assert_string_equal(notes.text, "abc");
+  assert_string_equal(notes.text, "baac");
   return RTC_OK;
 }
 
