@@ -74,12 +74,11 @@ static RtcTcpConn *liveliest(const RtcConnection *connection) {
 }
 
 static void release_quietest_standby(RtcConnection *connection) {
-  RtcTcpConn *worst = NULL;
-  for (size_t i = 0; i < connection->tcp_conn_count; i++) {
-    RtcTcpConn *tcp = connection->tcp_conns[i];
-    if (tcp != connection->selected && (!worst || tcp->heard_us < worst->heard_us))
-      worst = tcp;
-  }
+  RtcTcpConn *const *tcp_conns = connection->tcp_conns;
+  RtcTcpConn *worst = tcp_conns[tcp_conns[0] == connection->selected];
+  for (size_t i = 1; i < connection->tcp_conn_count; i++)
+    if (tcp_conns[i] != connection->selected && tcp_conns[i]->heard_us < worst->heard_us)
+      worst = tcp_conns[i];
   rtc_connection_detach(connection, worst, RTC_TCP_CLOSE_REPLACED);
 }
 
