@@ -382,6 +382,7 @@ static void only_authenticated_packets_keep_the_session_alive(void **state) {
     usleep(50 * 1000);
   }
   assert_int_equal(host_state(alive), CONNECTED);
+  assert_int_equal(host_state(chatty), CLOSED); /* while it talked, not after */
   host_await_closed(chatty, RTC_CLOSE_TIMEOUT);
 }
 
