@@ -191,32 +191,29 @@ static bool make_room(RtcSendQueue *queue, int class, size_t need, int64_t now_u
 /* -- In -- */
 
 /* Is this packet of use to a stream that may await a keyframe? */
-static bool is_useful(RtcStream *stream, const RtcSendEntry *entry) {
-  if (!stream->awaits_keyframe)
-    return true;
-  if (is_keyframe_start(entry)) {
-    stream->awaits_keyframe = false;
-    return true;
-  }
-  stream->wants_keyframe = true;
-  return false;
+static bool is_useful(const RtcSendEntry *entry) {
+  return !entry->stream->awaits_keyframe || is_keyframe_start(entry);
 }
 
 static RtcError push_rtp(RtcSendQueue *queue, const RtcSendEntry *entry, int64_t now_us) {
-  bool video = entry->stream->config.media == RTC_MEDIA_VIDEO;
+  RtcStream *stream = entry->stream;
+  bool video = stream->config.media == RTC_MEDIA_VIDEO;
   int class = video ? RTC_SEND_CLASS_VIDEO : RTC_SEND_CLASS_AUDIO;
   drop_late(queue, now_us);
-  bool room = make_room(queue, class, cost(entry->packet), now_us);
-  if (!is_useful(entry->stream, entry)) {
+  bool room = is_useful(entry) && make_room(queue, class, cost(entry->packet), now_us);
+  /* Asked again: the room may have been made of the frames that this one builds on. */
+  if (!is_useful(entry)) {
+    stream->wants_keyframe = true;
     queue->drops[RTC_DROP_AWAIT_KEYFRAME]++;
     return RTC_OK;
   }
+  stream->awaits_keyframe = false;
   RtcError error = room ? push(queue, class, entry) : RTC_OK;
   if (room && !error)
     return RTC_OK;
   queue->drops[RTC_DROP_QUEUE_FULL]++;
-  entry->stream->awaits_keyframe = video; /* its frame is not whole any more */
-  entry->stream->wants_keyframe = video;
+  stream->awaits_keyframe = video; /* its frame is not whole any more */
+  stream->wants_keyframe = video;
   return error;
 }
 
