@@ -135,9 +135,9 @@ static bool is_kept_video(const RtcSendEntry *entry, void *arg) {
   return false;
 }
 
-/* Drops whole frames of video: those before a fresh keyframe where one waits, else all; then the
- * stream awaits one. */
-static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t now_us) {
+/* Drops whole frames of video: those before a stream's newest keyframe where one waits that was
+ * queued since then, else all; then the stream awaits one. */
+static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t since_us) {
   RtcSendRing *ring = &queue->rings[RTC_SEND_CLASS_VIDEO];
   for (RtcStream *stream = queue->streams; stream; stream = stream->next) {
     stream->keep_from = SIZE_MAX;
@@ -145,8 +145,7 @@ static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t now_us) {
   }
   for (size_t i = 0; i < ring->count; i++) {
     const RtcSendEntry *entry = rtc_send_ring_at(ring, i);
-    bool fresh = now_us - entry->queued_us <= queue->limits.video_age_us;
-    if (i > 0 && fresh && is_keyframe_start(entry))
+    if (entry->queued_us >= since_us && is_keyframe_start(entry))
       entry->stream->keep_from = i;
   }
   rtc_send_ring_filter(ring, is_kept_video, &(Pass){.queue = queue, .cause = cause});
@@ -170,7 +169,7 @@ static void drop_late(RtcSendQueue *queue, int64_t now_us) {
       return;
     /* The rest of a frame that has begun goes on; the first one after it decides. */
     if (entry->flags & RTC_SEND_FRAME_START) {
-      drop_video(queue, RTC_DROP_QUEUE_LATE, now_us);
+      drop_video(queue, RTC_DROP_QUEUE_LATE, now_us - queue->limits.video_age_us);
       return;
     }
   }
@@ -180,7 +179,10 @@ static void drop_late(RtcSendQueue *queue, int64_t now_us) {
 static bool make_room(RtcSendQueue *queue, int class, size_t need, int64_t now_us) {
   if (queue->octets + need <= queue->limits.octets)
     return true;
-  drop_video(queue, RTC_DROP_QUEUE_FULL, now_us);
+  drop_video(queue, RTC_DROP_QUEUE_FULL, now_us - queue->limits.video_age_us);
+  /* Not even the keyframe has room, so what follows it has none: it would be cut. */
+  if (queue->octets + need > queue->limits.octets)
+    drop_video(queue, RTC_DROP_QUEUE_FULL, INT64_MAX);
   RtcSendRing *audio = &queue->rings[RTC_SEND_CLASS_AUDIO];
   while (class != RTC_SEND_CLASS_VIDEO && audio->count &&
          queue->octets + need > queue->limits.octets)
