@@ -29,8 +29,8 @@ static RtcConsumerTrack *track_for(RtcConsumer *consumer, const RtcPublisherTrac
   return NULL;
 }
 
-/* A new publisher begins anywhere: its timestamps go on from the last one's, by the time between.
- */
+/* A new publisher begins anywhere: its timestamps go on from the last one's, by the time between,
+ * and its video with a keyframe, since the receiver's decoder has the last one's frames. */
 static void follow_publisher(RtcConsumerTrack *track, uint32_t timestamp, int64_t now_us) {
   unsigned generation = track->consumer->source->generation;
   if (track->generation == generation)
@@ -39,6 +39,7 @@ static void follow_publisher(RtcConsumerTrack *track, uint32_t timestamp, int64_
     int64_t passed_us = now_us - track->sent_us;
     uint32_t passed = (uint32_t)(passed_us * track->track.clock_rate / RTC_US_PER_S);
     track->timestamp_offset = track->timestamp + passed - timestamp;
+    track->stream->awaits_keyframe = track->track.media == RTC_MEDIA_VIDEO;
   }
   track->generation = generation;
 }

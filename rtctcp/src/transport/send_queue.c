@@ -158,9 +158,9 @@ static bool is_kept_video(const RtcSendEntry *entry, void *arg) {
   return false;
 }
 
-/* Drops whole frames of video: those before a fresh keyframe where one waits, else all; then the
- * stream awaits one. */
-static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t now_us) {
+/* Drops whole frames of video: those before a stream's newest keyframe where one waits that was
+ * queued since then, else all; then the stream awaits one. */
+static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t since_us) {
   RtcSendRing *ring = &queue->rings[RTC_SEND_CLASS_VIDEO];
   for (RtcStream *stream = queue->streams; stream; stream = stream->next) {
     stream->keep_from = SIZE_MAX;
@@ -168,8 +168,7 @@ static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t now_us) {
   }
   for (size_t i = 0; i < ring->count; i++) {
     const RtcSendEntry *entry = rtc_send_ring_at(ring, i);
-    bool fresh = now_us - entry->queued_us <= queue->limits.video_age_us;
-    if (i > 0 && fresh && is_keyframe_start(entry))
+    if (entry->queued_us >= since_us && is_keyframe_start(entry))
       entry->stream->keep_from = i;
   }
   rtc_send_ring_filter(ring, is_kept_video, &(Pass){.queue = queue, .cause = cause});
@@ -193,7 +192,7 @@ static void drop_late(RtcSendQueue *queue, int64_t now_us) {
       return;
     /* The rest of a frame that has begun goes on; the first one after it decides. */
     if (entry->flags & RTC_SEND_FRAME_START) {
-      drop_video(queue, RTC_DROP_QUEUE_LATE, now_us);
+      drop_video(queue, RTC_DROP_QUEUE_LATE, now_us - queue->limits.video_age_us);
       return;
     }
   }
@@ -203,7 +202,10 @@ static void drop_late(RtcSendQueue *queue, int64_t now_us) {
 static bool make_room(RtcSendQueue *queue, int class, size_t need, int64_t now_us) {
   if (queue->octets + need <= queue->limits.octets)
     return true;
-  drop_video(queue, RTC_DROP_QUEUE_FULL, now_us);
+  drop_video(queue, RTC_DROP_QUEUE_FULL, now_us - queue->limits.video_age_us);
+  /* Not even the keyframe has room, so what follows it has none: it would be cut. */
+  if (queue->octets + need > queue->limits.octets)
+    drop_video(queue, RTC_DROP_QUEUE_FULL, INT64_MAX);
   RtcSendRing *audio = &queue->rings[RTC_SEND_CLASS_AUDIO];
   while (class != RTC_SEND_CLASS_VIDEO && audio->count &&
          queue->octets + need > queue->limits.octets)
@@ -214,32 +216,29 @@ static bool make_room(RtcSendQueue *queue, int class, size_t need, int64_t now_u
 /* -- In -- */
 
 /* Is this packet of use to a stream that may await a keyframe? */
-static bool is_useful(RtcStream *stream, const RtcSendEntry *entry) {
-  if (!stream->awaits_keyframe)
-    return true;
-  if (is_keyframe_start(entry)) {
-    stream->awaits_keyframe = false;
-    return true;
-  }
-  stream->wants_keyframe = true;
-  return false;
+static bool is_useful(const RtcSendEntry *entry) {
+  return !entry->stream->awaits_keyframe || is_keyframe_start(entry);
 }
 
 static RtcError push_rtp(RtcSendQueue *queue, const RtcSendEntry *entry, int64_t now_us) {
-  bool video = entry->stream->config.media == RTC_MEDIA_VIDEO;
+  RtcStream *stream = entry->stream;
+  bool video = stream->config.media == RTC_MEDIA_VIDEO;
   int class = video ? RTC_SEND_CLASS_VIDEO : RTC_SEND_CLASS_AUDIO;
   drop_late(queue, now_us);
-  bool room = make_room(queue, class, cost(entry->packet), now_us);
-  if (!is_useful(entry->stream, entry)) {
+  bool room = is_useful(entry) && make_room(queue, class, cost(entry->packet), now_us);
+  /* Asked again: the room may have been made of the frames that this one builds on. */
+  if (!is_useful(entry)) {
+    stream->wants_keyframe = true;
     queue->drops[RTC_DROP_AWAIT_KEYFRAME]++;
     return RTC_OK;
   }
+  stream->awaits_keyframe = false;
   RtcError error = room ? push(queue, class, entry) : RTC_OK;
   if (room && !error)
     return RTC_OK;
   queue->drops[RTC_DROP_QUEUE_FULL]++;
-  entry->stream->awaits_keyframe = video; /* its frame is not whole any more */
-  entry->stream->wants_keyframe = video;
+  stream->awaits_keyframe = video; /* its frame is not whole any more */
+  stream->wants_keyframe = video;
   return error;
 }
 
