@@ -69,7 +69,7 @@ static void free_handover(Handover *handover) {
 static void take_over(void *arg) {
   Handover *handover = arg;
   RtcShard *to = handover->to;
-  if (to->running && !to->closing) {
+  if (to->state == RTC_SHARD_STATE_CLOSE) {
     RtcError error =
         rtc_tcp_conn_accept(to, handover->fd, &handover->peer, handover->octets, handover->len);
     to->stats.refused_limit += error == RTC_ERROR_LIMIT;

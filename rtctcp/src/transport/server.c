@@ -136,7 +136,10 @@ void rtc_server_let_go(RtcServer *server) {
 }
 
 static void close_shard(void *arg) {
-  rtc_shard_close(arg);
+  RtcShard *shard = arg;
+  RtcServer *server = shard->server;
+  rtc_shard_close(shard);
+  rtc_server_let_go(server);
 }
 
 void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg) {
@@ -147,8 +150,10 @@ void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg
   server->keepers++;
   pthread_mutex_unlock(&server->lock);
   for (size_t i = 0; i < server->shard_count; i++) {
-    RtcError error = rtc_worker_post(server->shards[i].worker, close_shard, &server->shards[i]);
-    (void)error; /* CLOSED: its worker has stopped, and has closed the shard before */
+    RtcShard *shard = &server->shards[i];
+    rtc_server_keep(server); /* for the message: its worker may close the shard before it comes */
+    if (rtc_worker_post(shard->worker, close_shard, shard) != RTC_OK)
+      rtc_server_let_go(server); /* its worker has stopped, and has closed the shard before */
   }
   rtc_server_let_go(server);
 }
@@ -199,7 +204,7 @@ RtcError rtc_connection_new(RtcConnection **connection, RtcServer *server, RtcWo
   const RtcSdpTransport *remote = config->remote;
   if (!shard || !remote || !*remote->ufrag || !*remote->pwd || remote->fingerprint_count == 0)
     return RTC_ERROR_INVALID_ARGUMENT;
-  if (!shard->running || shard->closing)
+  if (shard->state != RTC_SHARD_STATE_CLOSE)
     return RTC_ERROR_CLOSED;
   if (shard->stats.connections.live >= server->settings.connections_max)
     return RTC_ERROR_LIMIT;

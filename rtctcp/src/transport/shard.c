@@ -2,6 +2,7 @@
 #include "transport/listener.h"
 #include "transport/rtc_connection_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,6 +33,11 @@ void rtc_shard_finish(RtcShard *shard) {
   rtc_registry_finish(&shard->registry);
 }
 
+static void set_state(RtcShard *shard, RtcShardState state) {
+  assert(state == shard->state + 1); /* there is one way, and no way back */
+  shard->state = state;
+}
+
 static void on_stop(void *arg) {
   rtc_shard_close(arg);
 }
@@ -58,7 +64,7 @@ RtcError rtc_shard_start(RtcShard *shard, const int *fds) {
     close_all(fds, shard->listener_count);
     return error;
   }
-  shard->running = true;
+  set_state(shard, RTC_SHARD_STATE_CLOSE);
   for (size_t i = 0; i < shard->listener_count; i++) {
     error = rtc_listener_start(&shard->listeners[i], shard, fds[i]);
     if (error) /* serve what can be served: one port of several may do */
@@ -83,14 +89,15 @@ static void end_tcp_conn(RtcResource *resource, void *arg) {
 }
 
 void rtc_shard_close(RtcShard *shard) {
-  if (!shard->running || shard->closing)
+  if (shard->state != RTC_SHARD_STATE_CLOSE)
     return;
-  shard->closing = true;
+  set_state(shard, RTC_SHARD_STATE_ENDINGS);
   for (size_t i = 0; i < shard->listener_count; i++)
     rtc_listener_close(&shard->listeners[i]);
   /* Sessions first: they detach their TCP conns, each with a last word. */
   rtc_resource_manager_each(shard->manager, end_connection, NULL);
   rtc_resource_manager_each(shard->manager, end_tcp_conn, NULL);
+  set_state(shard, RTC_SHARD_STATE_LAST_OBJECT);
   rtc_shard_check_closed(shard);
 }
 
@@ -109,11 +116,11 @@ static void manager_closed(void *arg) {
 }
 
 void rtc_shard_check_closed(RtcShard *shard) {
-  if (!shard->closing || !shard->running || has_listeners(shard))
+  if (shard->state != RTC_SHARD_STATE_LAST_OBJECT || has_listeners(shard))
     return;
   if (shard->stats.connections.live > 0 || shard->stats.tcp_conns.live > 0)
     return;
-  shard->running = false;
+  set_state(shard, RTC_SHARD_STATE_FINISH);
   rtc_resource_manager_close(shard->manager, manager_closed, shard);
   shard->manager = NULL;
 }

@@ -28,6 +28,15 @@ typedef struct RtcServerSettings {
 
 struct RtcListener;
 
+/* Named by what is awaited. */
+typedef enum RtcShardState {
+  RTC_SHARD_STATE_WORKER,      /* its worker, which starts it */
+  RTC_SHARD_STATE_CLOSE,       /* it serves */
+  RTC_SHARD_STATE_ENDINGS,     /* it is telling listeners, sessions and TCP conns to end */
+  RTC_SHARD_STATE_LAST_OBJECT, /* that they are gone */
+  RTC_SHARD_STATE_FINISH,
+} RtcShardState;
+
 typedef struct RtcShard {
   RtcServer *server;                 /* back */
   RtcWorker *worker;                 /* borrowed */
@@ -42,8 +51,7 @@ typedef struct RtcShard {
   size_t listener_count;
   RtcServerStats stats;
   RtcWorkerHolder holder;
-  bool running; /* the worker has begun to serve */
-  bool closing;
+  RtcShardState state;
 } RtcShard;
 
 /* The library's log of this shard. */
