@@ -79,6 +79,8 @@ static const Metric metrics[] = {
     {"stack_high_water_bytes", "gauge", "Deepest use of any coroutine's stack.",
      FIGURE(worker.stack_high_water)},
     {"posts_total", "counter", "Messages between threads.", FIGURE(worker.posts)},
+    {"descriptors_total", "counter", "Sockets ever opened or accepted, HTTP's among them.",
+     FIGURE(server.sockets_total)},
     {"accept_errors_total", "counter", "Accepts that failed.", FIGURE(server.accept_errors)},
     {"refused_total", "counter", "Sockets closed at once because a cap was reached.",
      FIGURE(server.refused_limit)},

@@ -48,9 +48,10 @@ typedef struct RtcCount {
 typedef struct RtcServerStats {
   RtcCount connections;
   RtcCount tcp_conns;
-  uint64_t unauthenticated;                 /* of the live TCP conns */
-  uint64_t accept_errors;                   /* accept failed; the listener went on */
-  uint64_t refused_limit;                   /* accepted and closed at once: a cap was reached */
+  uint64_t unauthenticated; /* of the live TCP conns */
+  uint64_t sockets_total;   /* descriptors that were opened or accepted, and closed since or not */
+  uint64_t accept_errors;   /* accept failed; the listener went on */
+  uint64_t refused_limit;   /* accepted and closed at once: a cap was reached */
   uint64_t closes[RTC_CLOSE_COUNT];         /* of Connections, by reason */
   uint64_t tcp_closes[RTC_TCP_CLOSE_COUNT]; /* of TCP conns, by reason */
   uint64_t drops[RTC_DROP_COUNT];           /* of all sessions that were and are */

@@ -86,6 +86,7 @@ static RtcError accept_one(RtcListener *listener) {
   int fd = accept4(listener->fd, (struct sockaddr *)&peer.storage, &peer.len,
                    SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd >= 0) {
+    shard->stats.sockets_total++;
     take(listener, fd, &peer);
     return RTC_OK;
   }
@@ -150,6 +151,7 @@ RtcError rtc_listener_start(RtcListener **slot, RtcShard *shard, int fd) {
   if (error)
     goto finish_io;
   rtc_coroutine_detach(listener->co);
+  shard->stats.sockets_total++;
   *slot = listener;
   return RTC_OK;
 
