@@ -12,7 +12,17 @@
 #define PAGES(FILE)                                                                                \
   FILE("/", HTML, page_index_html)                                                                 \
   FILE("/page.css", CSS, page_page_css)                                                            \
-  FILE("/page.js", JS, page_page_js)
+  FILE("/page.js", JS, page_page_js)                                                               \
+  FILE("/clock.js", JS, page_clock_js)                                                             \
+  FILE("/drawn.js", JS, page_drawn_js)                                                             \
+  FILE("/media.js", JS, page_media_js)                                                             \
+  FILE("/name.js", JS, page_name_js)                                                               \
+  FILE("/panel.js", JS, page_panel_js)                                                             \
+  FILE("/play.js", JS, page_play_js)                                                               \
+  FILE("/publish.js", JS, page_publish_js)                                                         \
+  FILE("/session.js", JS, page_session_js)                                                         \
+  FILE("/stats.js", JS, page_stats_js)                                                             \
+  FILE("/util.js", JS, page_util_js)
 
 #define DECLARE(path, type, symbol)                                                                \
   extern const unsigned char symbol[];                                                             \

@@ -1,0 +1,23 @@
+// The stream's name: the field it is typed in, and the link that plays it.
+
+import { $ } from './util.js';
+
+const STREAM_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/* The name in the field, or null, and then the field says that it can't be used. */
+export function readStreamName() {
+  const field = $('#stream');
+  const name = field.value.trim();
+  const usable = STREAM_NAME.test(name);
+  field.setAttribute('aria-invalid', String(!usable));
+  if (!usable) field.focus();
+  return usable ? name : null;
+}
+
+export function showWatchLink() {
+  const name = $('#stream').value.trim();
+  const url = new URL(`./?play=${encodeURIComponent(name)}`, document.baseURI);
+  $('#watch-link').href = url.href;
+  $('#watch-url').textContent = url.href;
+  if (STREAM_NAME.test(name)) $('#stream').setAttribute('aria-invalid', 'false');
+}
