@@ -9,6 +9,13 @@ const CONNECTION_WORDS = {
   closed: 'Closed',
 };
 
+const CODEC_WORDS = { H264: 'H.264', opus: 'Opus' };
+
+function formatCodec(mimeType) {
+  const name = mimeType.split('/')[1];
+  return CODEC_WORDS[name] ?? name;
+}
+
 function formatBitrate(bitsPerSecond) {
   if (bitsPerSecond >= 1e6) return `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`;
   return `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
@@ -36,8 +43,8 @@ export class Figures {
     return {
       connection: CONNECTION_WORDS[this.pc.connectionState],
       transport: this.transportText(pair, byId),
-      codecs: [video, audio].map((stream) => byId(stream?.codecId)?.mimeType.split('/')[1])
-        .filter(Boolean).join(', '),
+      codecs: [video, audio].map((stream) => byId(stream?.codecId)?.mimeType)
+        .filter(Boolean).map(formatCodec).join(', '),
       cipher: formatCipher(transport?.srtpCipher ?? ''),
       picture: video?.frameWidth ? `${video.frameWidth} × ${video.frameHeight}` : '',
       frameRate: video?.framesPerSecond ? `${Math.round(video.framesPerSecond)} fps` : '',
