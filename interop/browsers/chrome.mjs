@@ -9,7 +9,7 @@ import { checkRefusal, publishAndPlay } from './scenario.mjs';
 import { Server } from './server.mjs';
 import { canCode } from './stats.mjs';
 
-const TOTAL_TIMEOUT_MS = 150000;
+const TOTAL_TIMEOUT_MS = 200000;
 const STOP_TIMEOUT_MS = 2000;
 const CODECS = ['video/VP8', 'video/H264'];
 

@@ -1,6 +1,7 @@
 // One page publishes, another plays: what must then be true in any browser.
 
 import { sleep, until } from './check.mjs';
+import { watchFreezes } from './freezes.mjs';
 import { request } from './server.mjs';
 import { playAndTime, readStats, sampleStats } from './stats.mjs';
 
@@ -8,6 +9,7 @@ const CONNECT_TIMEOUT_MS = 10000;
 const FIRST_FRAME_MS = 2000;
 const START_UP_MS = 2000; // from the first frame; only then does a freeze count
 const WATCHED_S = 10;
+const WINDOWS = 3; // watched in turn, while the machine makes the picture freeze
 const RELEASE_TIMEOUT_MS = 10000;
 const DELETE_MS = 3000; // less than the grace that a lost TCP conn is given
 
@@ -60,8 +62,21 @@ async function checkTransport(report, page, role) {
 const growth = (samples, read) => samples.slice(1)
   .map((sample, i) => read(sample.stats) - read(samples[i].stats));
 
+const freezeText = ({ ms, cause }) => `${Math.round(ms)} ms${cause && `, as ${cause}`}`;
+
+/* Watches the player; again, when only the machine is to blame for what froze. */
+async function watch(report, parts) {
+  for (let turn = 1; ; turn += 1) {
+    const { result: samples, freezes } = await watchFreezes(parts,
+      () => sampleStats(parts.player, 'player', WATCHED_S));
+    const excused = freezes.length > 0 && freezes.every(({ cause }) => cause);
+    if (!excused || turn === WINDOWS) return { samples, freezes };
+    report.note(`     watched again: the machine stalled: ${freezes.map(freezeText).join('; ')}`);
+  }
+}
+
 /* Sound and picture arrive, second by second. */
-function checkMedia(report, samples, mimeType) {
+function checkMedia(report, { samples, freezes }, mimeType) {
   const [first, last] = [samples[0].stats, samples.at(-1).stats];
   if (!report.check(first.video && first.audio, 'sound and picture arrive')) return;
   const seconds = Math.round((samples.at(-1).ms - samples[0].ms) / 1000);
@@ -73,10 +88,8 @@ function checkMedia(report, samples, mimeType) {
     `${last.video.framesDecoded - first.video.framesDecoded} frames in ${seconds} s `
     + `(${frames.join(' ')}), ${last.video.frameWidth} × ${last.video.frameHeight}`);
 
-  const freezes = last.video.freezeCount - first.video.freezeCount;
-  const frozen = last.video.totalFreezesDuration - first.video.totalFreezesDuration;
-  report.check(freezes === 0 && frozen === 0, 'the picture does not freeze',
-    `${freezes} freezes, ${frozen.toFixed(2)} s`);
+  report.check(freezes.length === 0, 'the picture does not freeze',
+    freezes.map(freezeText).join('; ') || `0 freezes in ${seconds} s`);
 
   const packets = growth(samples, (stats) => stats.audio.packetsReceived);
   const [before, after] = [first, last].map((stats) => stats.audio.totalAudioEnergy);
@@ -124,7 +137,7 @@ export async function publishAndPlay({ report, server, start, open, close, mimeT
     await checkTransport(report, publisher, 'publisher');
     await checkTransport(report, player, 'player');
     await sleep(START_UP_MS);
-    checkMedia(report, await sampleStats(player, 'player', WATCHED_S), mimeType);
+    checkMedia(report, await watch(report, { server, publisher, player }), mimeType);
     if (screenshot) await player.screenshot({ path: screenshot, fullPage: true });
   }
   await checkRelease(report, server, start, publisher, () => close(player));

@@ -1,6 +1,7 @@
 // Starts and stops rtctcp-server, and reads its metrics.
 
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { once } from 'node:events';
@@ -78,6 +79,21 @@ export class Server {
     server.kill();
     const why = server.exited ? 'it has ended' : '/healthz does not answer';
     throw new Error(`the server does not start: ${why}\n${server.log}`);
+  }
+
+  /* How long each thread has been ready to run, and had no core: Map of thread to ms. */
+  coreWaits() {
+    const waits = new Map();
+    const tasks = `/proc/${this.process.pid}/task`;
+    try {
+      for (const thread of readdirSync(tasks)) {
+        const [, waited] = readFileSync(`${tasks}/${thread}/schedstat`, 'utf8').split(' ');
+        waits.set(thread, Number(waited) / 1e6);
+      }
+    } catch {
+      // A thread has ended, or the server has: what was read is still true.
+    }
+    return waits;
   }
 
   async metrics() {

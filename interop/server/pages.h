@@ -2,11 +2,15 @@
 #ifndef SERVER_PAGES_H
 #define SERVER_PAGES_H
 
-extern const unsigned char page_index_html[];
-extern const unsigned long page_index_html_len;
-extern const unsigned char page_page_css[];
-extern const unsigned long page_page_css_len;
-extern const unsigned char page_page_js[];
-extern const unsigned long page_page_js_len;
+/* A file and where it is served. All pointers are borrowed, from static memory. */
+typedef struct Page {
+  const char *path;
+  const char *type; /* its Content-Type */
+  const unsigned char *data;
+  const unsigned long *len; /* of data [octets] */
+} Page;
+
+/* NULL: no file is served at this path. */
+const Page *pages_find(const char *path);
 
 #endif

@@ -30,29 +30,13 @@ static void answer_not_found(HttpRequest *request) {
   http_answer_text(request, 404, "there is nothing at this path");
 }
 
-/* ---- What is read: the page, metrics, health ------------------------------------------------- */
+/* ---- What is read: the page's files, metrics, health ----------------------------------------- */
 
-static void answer_page(HttpRequest *request, const char *type, const unsigned char *data,
-                        unsigned long len) {
-  http_answer_static(request, 200, type, data, len);
+static void answer_page(HttpRequest *request, const Page *page) {
+  http_answer_static(request, 200, page->type, page->data, *page->len);
   http_answer_header(request, "Cache-Control", "no-cache");
   http_answer_header(request, "Content-Security-Policy", PAGE_POLICY);
   http_answer_header(request, "Referrer-Policy", "no-referrer");
-}
-
-static void answer_index(HttpRequest *request, Host *host) {
-  (void)host;
-  answer_page(request, "text/html; charset=utf-8", page_index_html, page_index_html_len);
-}
-
-static void answer_css(HttpRequest *request, Host *host) {
-  (void)host;
-  answer_page(request, "text/css; charset=utf-8", page_page_css, page_page_css_len);
-}
-
-static void answer_js(HttpRequest *request, Host *host) {
-  (void)host;
-  answer_page(request, "text/javascript; charset=utf-8", page_page_js, page_page_js_len);
 }
 
 static void answer_health(HttpRequest *request, Host *host) {
@@ -60,27 +44,29 @@ static void answer_health(HttpRequest *request, Host *host) {
   http_answer_text(request, 200, "ok");
 }
 
-static const struct {
-  const char *path;
-  void (*answer)(HttpRequest *request, Host *host);
-} readable[] = {
-    {"/", answer_index},           {"/page.css", answer_css},   {"/page.js", answer_js},
-    {"/metrics", metrics_request}, {"/healthz", answer_health},
-};
+typedef void Answer(HttpRequest *request, Host *host);
+
+static Answer *find_report(const char *path) {
+  if (text_is(path, "/metrics"))
+    return metrics_request;
+  return text_is(path, "/healthz") ? answer_health : NULL;
+}
 
 /* false: the path is none of these. */
 static bool route_readable(HttpRequest *request, Host *host) {
   const char *method = http_request_method(request);
-  for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++) {
-    if (!text_is(http_request_path(request), readable[i].path))
-      continue;
-    if (text_is(method, "GET") || text_is(method, "HEAD"))
-      readable[i].answer(request, host);
-    else
-      refuse_method(request, GET_ALLOW);
-    return true;
-  }
-  return false;
+  const char *path = http_request_path(request);
+  const Page *page = pages_find(path);
+  Answer *report = page ? NULL : find_report(path);
+  if (!page && !report)
+    return false;
+  if (!text_is(method, "GET") && !text_is(method, "HEAD"))
+    refuse_method(request, GET_ALLOW);
+  else if (page)
+    answer_page(request, page);
+  else
+    report(request, host);
+  return true;
 }
 
 /* ---- /whip/STREAM, /whep/STREAM, and the sessions under them --------------------------------- */
