@@ -128,6 +128,8 @@ static unsigned flags_of(RtcPublisherTrack *track, const uint8_t *packet,
     flags |= RTC_SEND_FRAME_START;
     track->in_keyframe =
         begins_keyframe(track, packet + header->payload_offset, header->payload_len);
+    /* Who has asked until now has it. */
+    track->keyframe_due = track->keyframe_due && !track->in_keyframe;
   }
   track->timestamp = header->timestamp;
   return track->in_keyframe ? flags | RTC_SEND_KEYFRAME : flags;
