@@ -138,10 +138,13 @@ static unsigned flags_of(RtcPublisherTrack *track, const uint8_t *packet,
 static void forward(RtcPublisher *publisher, RtcPublisherTrack *track, const uint8_t *packet,
                     size_t len, const RtcRtpHeader *header) {
   RtcSource *source = publisher->source;
-  unsigned flags = flags_of(track, packet, header);
   RtcPacket *shared;
-  /* Without a payload it is padding, with which senders probe the path: it ends here. */
-  if (!source->consumers || header->payload_len == 0)
+  /* Without a payload it is padding, with which senders probe the path: it ends here, and is no
+   * part of a frame, whatever its timestamp. */
+  if (header->payload_len == 0)
+    return;
+  unsigned flags = flags_of(track, packet, header);
+  if (!source->consumers)
     return;
   if (rtc_packet_new(&shared, packet, len) != RTC_OK) {
     rtc_connection_drop(publisher->connection, RTC_DROP_QUEUE_FULL);

@@ -93,18 +93,31 @@ static void strangers_are_counted_drops(void **state) {
   assert_int_equal(host_state(pair.publisher), RTC_CONNECTION_STATE_CONNECTED);
 }
 
-/* RTP without a payload is padding that probes the path: it goes to nobody, and is no drop. */
-static void padding_ends_here(void **state) {
-  const Pair pair = open_pair(*state);
+static void send_padding(const Pair *pair, uint32_t frame) {
   uint8_t packet[64];
-  const RtpHeader header = {
-      .payload_type = PUBLISHER_VP8, .sequence = 1, .timestamp = 5, .ssrc = PUBLISHER_VIDEO};
+  const RtpHeader header = {.payload_type = PUBLISHER_VP8,
+                            .sequence = pair->broadcast->video_sequence++,
+                            .timestamp = frame * DELTA,
+                            .ssrc = PUBLISHER_VIDEO};
   size_t len = rtp_write(packet, &header, "\0\0\0\4", 4);
   packet[0] |= 0x20;
-  assert_int_equal(peer_send_rtp(pair.publisher->peer, packet, len), PEER_OK);
-  pair.broadcast->video_sequence = 2;
+  assert_int_equal(peer_send_rtp(pair->publisher->peer, packet, len), PEER_OK);
+}
+
+/* RTP without a payload is padding that probes the path: it goes to nobody, is no drop, and is no
+ * frame's beginning, whatever its timestamp. */
+static void padding_ends_here(void **state) {
+  const Pair pair = open_pair(*state);
+  send_padding(&pair, 1);
   send_frame(&pair, 1, true);
-  assert_int_equal(broadcast_receive(pair.consumer, CONSUMER_VIDEO).timestamp, DELTA);
+  send_padding(&pair, 1);
+  send_padding(&pair, 2);
+  send_frame(&pair, 2, false);
+  RtpHeader first = broadcast_receive(pair.consumer, CONSUMER_VIDEO);
+  RtpHeader second = broadcast_receive(pair.consumer, CONSUMER_VIDEO);
+  assert_int_equal(first.timestamp, DELTA);
+  assert_int_equal(second.timestamp, 2 * DELTA);
+  assert_int_equal(second.sequence, (uint16_t)(first.sequence + 1));
   RtcConnectionStats stats;
   host_session_stats(pair.publisher, &stats);
   assert_int_equal(stats.drops[RTC_DROP_UNKNOWN_SSRC], 0);

@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -204,6 +205,8 @@ static struct rlimit exhaust_descriptors(void) {
  * burning the processor, and serves them when there are some. */
 static void want_of_descriptors_is_survived(void **state) {
   Host *host = *state;
+  if (getenv("RTC_TEST_VALGRIND")) /* its own limit lets accept take the conn, and loses it */
+    skip();
   int first = client_socket(AF_INET), second = client_socket(AF_INET);
   struct rlimit before = exhaust_descriptors();
   connect_to_host(first, host);
