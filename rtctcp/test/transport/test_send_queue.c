@@ -618,7 +618,29 @@ static void streams_are_limited(void **state) {
   assert_int_equal(rtc_send_queue_add_stream(&bench->queue, &surplus, &stream), RTC_ERROR_LIMIT);
   assert_null(stream);
   rtc_send_queue_remove_stream(&bench->queue, bench->audio);
-  add_stream(bench, RTC_MEDIA_AUDIO, 0xaaaa0001, 1);
+  add_stream(bench, RTC_MEDIA_AUDIO, surplus.ssrc, 1);
+}
+
+/* With the same keys an SSRC must not begin anew, so a removed one is never taken again. */
+static void removed_ssrc_is_not_used_again(void **state) {
+  Bench *bench = *state;
+  RtcStream *stream = NULL;
+  const RtcStreamConfig again = {.ssrc = 0xaaaa0001};
+  rtc_send_queue_remove_stream(&bench->queue, bench->audio);
+  assert_int_equal(rtc_send_queue_add_stream(&bench->queue, &again, &stream), RTC_ERROR_EXISTS);
+  assert_null(stream);
+}
+
+/* The SSRCs that are remembered are bounded: then no stream can be added any more. */
+static void removed_ssrcs_are_limited(void **state) {
+  Bench *bench = *state;
+  RtcStream *stream = NULL;
+  for (uint32_t i = 2; i < RTC_SEND_RETIRED_MAX; i++) { /* the bench has two streams */
+    stream = add_stream(bench, RTC_MEDIA_AUDIO, i, 1);
+    rtc_send_queue_remove_stream(&bench->queue, stream);
+  }
+  const RtcStreamConfig surplus = {.ssrc = 5000};
+  assert_int_equal(rtc_send_queue_add_stream(&bench->queue, &surplus, &stream), RTC_ERROR_LIMIT);
 }
 
 /* A stream goes with what it has queued; the others' packets stay. */
@@ -654,7 +676,7 @@ static void callback_removes_its_stream(void **state) {
   bench->on_wanted = remove_the_video;
   push_video(bench, 1, START);
   assert_null(bench->video);
-  bench->video = add_stream(bench, RTC_MEDIA_VIDEO, 0xbbbb0002, 96);
+  bench->video = add_stream(bench, RTC_MEDIA_VIDEO, 0xbbbb0004, 96);
   push_frame(bench, 1, 2, true);
   pass_ms(bench, 501);
   fill(bench, CAP);
@@ -772,6 +794,8 @@ int main(void) {
       TIGHT_TEST(useless_packet_makes_no_room),
       TEST(streams_are_told_apart),
       TEST(streams_are_limited),
+      TEST(removed_ssrc_is_not_used_again),
+      TEST(removed_ssrcs_are_limited),
       TEST(removed_stream_takes_its_packets_along),
       TEST(callback_removes_its_stream),
       TEST(callback_sends_rtcp),
