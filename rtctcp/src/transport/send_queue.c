@@ -114,7 +114,8 @@ void rtc_send_queue_remove_stream(RtcSendQueue *queue, RtcStream *stream) {
       continue;
     *at = stream->next;
     queue->stream_count--;
-    queue->retired[queue->retired_count++] = stream->config.ssrc;
+    if (stream->packets > 0)
+      queue->retired[queue->retired_count++] = stream->config.ssrc;
     free(stream);
     return;
   }

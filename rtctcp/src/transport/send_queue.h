@@ -40,7 +40,7 @@ typedef struct RtcSendQueue {
   RtcSendRing rings[RTC_SEND_CLASSES];
   RtcStream *streams; /* owned */
   size_t stream_count;
-  uint32_t *retired; /* owned: SSRCs of removed streams, see rtc_send_queue_add_stream */
+  uint32_t *retired; /* owned: SSRCs that removed streams have sent with */
   size_t retired_count;
   size_t octets;
   RtcSendLimits limits;
@@ -56,7 +56,7 @@ void rtc_send_queue_finish(RtcSendQueue *queue); /* fine twice */
 
 /* An SSRC serves one stream only, ever: with the same keys its sequence numbers must not begin anew
  * (RFC 3711 section 9.1, RFC 7714 section 8.1).
- * Errors: EXISTS (the SSRC is, or was, a stream's), LIMIT, NO_MEMORY */
+ * Errors: EXISTS (the SSRC is a stream's, or one has sent with it), LIMIT, NO_MEMORY */
 RTC_MUST_CHECK RtcError rtc_send_queue_add_stream(RtcSendQueue *queue,
                                                   const RtcStreamConfig *config,
                                                   RtcStream **stream);

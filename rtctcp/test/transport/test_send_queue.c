@@ -626,6 +626,8 @@ static void removed_ssrc_is_not_used_again(void **state) {
   Bench *bench = *state;
   RtcStream *stream = NULL;
   const RtcStreamConfig again = {.ssrc = 0xaaaa0001};
+  push_audio(bench, 1);
+  fill(bench, CAP);
   rtc_send_queue_remove_stream(&bench->queue, bench->audio);
   assert_int_equal(rtc_send_queue_add_stream(&bench->queue, &again, &stream), RTC_ERROR_EXISTS);
   assert_null(stream);
@@ -634,9 +636,14 @@ static void removed_ssrc_is_not_used_again(void **state) {
 /* The SSRCs that are remembered are bounded: then no stream can be added any more. */
 static void removed_ssrcs_are_limited(void **state) {
   Bench *bench = *state;
+  uint8_t out[2048];
+  RtcSendFill filled;
   RtcStream *stream = NULL;
   for (uint32_t i = 2; i < RTC_SEND_RETIRED_MAX; i++) { /* the bench has two streams */
     stream = add_stream(bench, RTC_MEDIA_AUDIO, i, 1);
+    push_to(bench, stream, 901, 0);
+    rtc_send_queue_fill(&bench->queue, bench->sender, bench->now_us, out, sizeof out, &filled);
+    assert_int_equal(filled.packets, 1);
     rtc_send_queue_remove_stream(&bench->queue, stream);
   }
   const RtcStreamConfig surplus = {.ssrc = 5000};
