@@ -123,16 +123,18 @@ static unsigned flags_of(RtcPublisherTrack *track, const uint8_t *packet,
                          const RtcRtpHeader *header) {
   if (track->track.media != RTC_MEDIA_VIDEO)
     return 0;
-  unsigned flags = 0;
-  if (header->timestamp != track->timestamp) {
-    flags |= RTC_SEND_FRAME_START;
-    track->in_keyframe =
-        begins_keyframe(track, packet + header->payload_offset, header->payload_len);
-    /* Who has asked until now has it. */
-    track->keyframe_due = track->keyframe_due && !track->in_keyframe;
-  }
+  bool keyframe = begins_keyframe(track, packet + header->payload_offset, header->payload_len);
+  bool next_frame = header->timestamp != track->timestamp;
   track->timestamp = header->timestamp;
-  return track->in_keyframe ? flags | RTC_SEND_KEYFRAME : flags;
+  if (next_frame)
+    track->in_keyframe = false;
+  /* H.264 may say only after a delimiter or SEI that it is one: what came before is left behind. */
+  bool start = next_frame || (keyframe && !track->in_keyframe);
+  if (keyframe) {
+    track->in_keyframe = true;
+    track->keyframe_due = false; /* who has asked until now has it */
+  }
+  return (start ? RTC_SEND_FRAME_START : 0u) | (track->in_keyframe ? RTC_SEND_KEYFRAME : 0u);
 }
 
 static void forward(RtcPublisher *publisher, RtcPublisherTrack *track, const uint8_t *packet,

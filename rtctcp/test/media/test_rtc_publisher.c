@@ -123,6 +123,44 @@ static void padding_ends_here(void **state) {
   assert_int_equal(stats.drops[RTC_DROP_UNKNOWN_SSRC], 0);
 }
 
+static void send_h264(const Pair *pair, uint32_t frame, const char *nal_unit, size_t len) {
+  uint8_t packet[64];
+  const RtpHeader header = {.payload_type = PUBLISHER_VP8,
+                            .sequence = pair->broadcast->video_sequence++,
+                            .timestamp = frame * DELTA,
+                            .ssrc = PUBLISHER_VIDEO};
+  size_t packet_len = rtp_write(packet, &header, nal_unit, len);
+  assert_int_equal(peer_send_rtp(pair->publisher->peer, packet, packet_len), PEER_OK);
+}
+
+/* Encoders may put an access unit delimiter and SEI before the parameter sets (RFC 6184 section
+ * 1.1, H.264 section 7.4.1.2.3): the keyframe begins with what makes it one. */
+static void h264_keyframe_may_begin_with_a_delimiter(void **state) {
+  Pair pair = {.broadcast = *state};
+  const RtcTrack published = {.media = RTC_MEDIA_VIDEO,
+                              .codec = RTC_CODEC_H264,
+                              .payload_type = PUBLISHER_VP8,
+                              .clock_rate = 90000,
+                              .pli = true};
+  RtcTrack played = published;
+  played.ssrc = CONSUMER_VIDEO;
+  pair.publisher = host_open_connected(pair.broadcast->host, NULL);
+  pair.consumer = host_open_connected(pair.broadcast->host, NULL);
+  assert_int_equal(broadcast_publish_as(pair.broadcast, "live", pair.publisher, &published, 1),
+                   RTC_OK);
+  assert_int_equal(broadcast_consume_as(pair.broadcast, "live", pair.consumer, &played, 1, NULL),
+                   RTC_OK);
+  send_h264(&pair, 1, "\x09\xf0", 2);     /* delimiter */
+  send_h264(&pair, 1, "\x06\x05\x01", 3); /* SEI */
+  send_h264(&pair, 1, "\x67\x42\xe0", 3); /* SPS */
+  send_h264(&pair, 1, "\x68\xce", 2);     /* PPS */
+  send_h264(&pair, 1, "\x65\x88", 2);     /* IDR slice, first_mb_in_slice 0 */
+  send_h264(&pair, 2, "\x41\x9a", 2);     /* the next picture */
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(broadcast_receive(pair.consumer, CONSUMER_VIDEO).timestamp, DELTA);
+  assert_int_equal(broadcast_receive(pair.consumer, CONSUMER_VIDEO).timestamp, 2 * DELTA);
+}
+
 /* RTCP that is malformed or of nobody's type is counted; what is good in a compound is heard. */
 static void bad_rtcp_is_counted(void **state) {
   const Pair pair = open_pair(*state);
@@ -320,6 +358,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(strangers_are_counted_drops),
       TEST(padding_ends_here),
+      TEST(h264_keyframe_may_begin_with_a_delimiter),
       TEST(bad_rtcp_is_counted),
       TEST(requests_reach_the_publisher),
       TEST(requests_for_others_are_passed_over),
