@@ -80,6 +80,16 @@ static void ask_peer(void *arg) {
     snprintf(asking->peer, sizeof asking->peer, "%s", rtc_tcp_conn_peer(tcp));
 }
 
+/* What the library read in the agent's own SDP: TCP only, and an active candidate among it. */
+static void assert_tcp_candidates(const RtcSdpTransport *offer) {
+  size_t active = 0;
+  for (size_t i = 0; i < offer->candidate_count; i++) {
+    assert_true(offer->candidates[i].tcp);
+    active += offer->candidates[i].tcp_type == RTC_TCP_TYPE_ACTIVE;
+  }
+  assert_int_equal(active, 1);
+}
+
 /* A session whose offer has the agent's ICE and the test peer's DTLS; nothing is connected yet. */
 static HostSession *open_session(Host *host, const NicePeerConfig *ice, const PeerConfig *dtls) {
   RtcSdpTransport offer, dtls_offer;
@@ -88,6 +98,7 @@ static HostSession *open_session(Host *host, const NicePeerConfig *ice, const Pe
   agent = nice_peer_new(&config);
   assert_non_null(agent);
   assert_true(nice_peer_local_transport(agent, &offer));
+  assert_tcp_candidates(&offer);
   RtcPeer *peer = peer_new(dtls);
   assert_non_null(peer);
   peer_local_transport(peer, &dtls_offer);
