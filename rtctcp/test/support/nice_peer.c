@@ -35,7 +35,8 @@ struct NicePeer {
   pthread_cond_t changed;
   /* Under the lock. */
   bool stopping;
-  bool selected_tcp;
+  bool selected;
+  NicePair pair;
   NiceComponentState state;
 };
 
@@ -43,8 +44,8 @@ struct NicePeer {
 
 static bool listen_on_loopback(int fd, struct sockaddr_in *address) {
   socklen_t len = sizeof *address;
-  *address = (struct sockaddr_in){.sin_family = AF_INET,
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+  *address =
+      (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
   return bind(fd, (struct sockaddr *)address, len) == 0 && listen(fd, 1) == 0 &&
          getsockname(fd, (struct sockaddr *)address, &len) == 0;
 }
@@ -85,8 +86,8 @@ static void send_frames(NicePeer *peer) {
 static gboolean wire_readable(gint fd, GIOCondition condition, gpointer arg) {
   NicePeer *peer = arg;
   (void)condition;
-  ssize_t got = recv(fd, peer->input + peer->input_len, sizeof peer->input - peer->input_len,
-                     MSG_DONTWAIT);
+  ssize_t got =
+      recv(fd, peer->input + peer->input_len, sizeof peer->input - peer->input_len, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR))
     return G_SOURCE_CONTINUE;
   if (got <= 0)
@@ -125,6 +126,13 @@ static void state_changed(NiceAgent *agent, guint stream, guint component, guint
   pthread_mutex_unlock(&peer->lock);
 }
 
+static void write_address(const NiceAddress *address, char *text, size_t cap) {
+  gchar host[NICE_ADDRESS_STRING_LEN];
+  nice_address_to_string(address, host);
+  bool v6 = nice_address_ip_version(address) == 6;
+  snprintf(text, cap, v6 ? "[%s]:%u" : "%s:%u", host, nice_address_get_port(address));
+}
+
 static void pair_selected(NiceAgent *agent, guint stream, guint component,
                           const NiceCandidate *local, const NiceCandidate *remote, gpointer arg) {
   NicePeer *peer = arg;
@@ -132,8 +140,10 @@ static void pair_selected(NiceAgent *agent, guint stream, guint component,
   (void)stream;
   (void)component;
   pthread_mutex_lock(&peer->lock);
-  peer->selected_tcp = local->transport == NICE_CANDIDATE_TRANSPORT_TCP_ACTIVE &&
-                       remote->transport == NICE_CANDIDATE_TRANSPORT_TCP_PASSIVE;
+  peer->pair.tcp = local->transport == NICE_CANDIDATE_TRANSPORT_TCP_ACTIVE &&
+                   remote->transport == NICE_CANDIDATE_TRANSPORT_TCP_PASSIVE;
+  write_address(&local->addr, peer->pair.local, sizeof peer->pair.local);
+  peer->selected = true;
   pthread_mutex_unlock(&peer->lock);
 }
 
@@ -156,8 +166,7 @@ static bool await_state(NicePeer *peer, NiceComponentState state, int timeout_ms
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec += timeout_ms / 1000;
   pthread_mutex_lock(&peer->lock);
-  while (peer->state != state &&
-         pthread_cond_timedwait(&peer->changed, &peer->lock, &until) == 0)
+  while (peer->state != state && pthread_cond_timedwait(&peer->changed, &peer->lock, &until) == 0)
     ;
   bool reached = peer->state == state;
   pthread_mutex_unlock(&peer->lock);
@@ -172,9 +181,10 @@ bool nice_peer_await_failed(NicePeer *peer, int timeout_ms) {
   return await_state(peer, NICE_COMPONENT_STATE_FAILED, timeout_ms);
 }
 
-bool nice_peer_selected_tcp(NicePeer *peer) {
+bool nice_peer_selected_pair(NicePeer *peer, NicePair *pair) {
   pthread_mutex_lock(&peer->lock);
-  bool selected = peer->selected_tcp;
+  bool selected = peer->selected;
+  *pair = peer->pair;
   pthread_mutex_unlock(&peer->lock);
   return selected;
 }
@@ -217,8 +227,8 @@ static void drop_carriage_returns(char *text) {
 bool nice_peer_connect(NicePeer *peer, const RtcSdpTransport *remote) {
   char text[SDP_MAX];
   size_t len;
-  int head = snprintf(text, sizeof text, "v=0\na=ice-lite\nm=%s 9 UDP/TLS/RTP/SAVPF 111\n",
-                      STREAM_NAME);
+  int head =
+      snprintf(text, sizeof text, "v=0\na=ice-lite\nm=%s 9 UDP/TLS/RTP/SAVPF 111\n", STREAM_NAME);
   if (rtc_sdp_transport_write(remote, text + head, sizeof text - (size_t)head, &len) != RTC_OK)
     return false;
   drop_carriage_returns(text);
@@ -231,8 +241,6 @@ static NiceAgent *make_agent(GMainContext *context, const NicePeerConfig *config
   NiceAgentOption options = NICE_AGENT_OPTION_NONE;
   if (!config->aggressive)
     options |= NICE_AGENT_OPTION_REGULAR_NOMINATION;
-  if (config->consent)
-    options |= NICE_AGENT_OPTION_CONSENT_FRESHNESS;
   NiceAgent *agent = nice_agent_new_full(context, NICE_COMPATIBILITY_RFC5245, options);
   if (agent)
     g_object_set(agent, "ice-udp", FALSE, "ice-tcp", TRUE, "upnp", FALSE, "controlling-mode",

@@ -1,6 +1,6 @@
-/* libnice's NiceAgent as the peer's ICE: an independent, full agent with active TCP candidates. What
- * it receives comes out of a wire as RFC 4571 frames, and what goes into the wire it sends, so that
- * an RtcPeer that adopts the wire does DTLS and SRTP through the agent.
+/* libnice's NiceAgent as the peer's ICE: an independent, full agent with active TCP candidates.
+ * What it receives comes out of a wire as RFC 4571 frames, and what goes into the wire it sends, so
+ * that an RtcPeer that adopts the wire does DTLS and SRTP through the agent.
  *
  * Thread: the agent runs on one of its own; the functions are for the test's. */
 #ifndef RTC_TEST_NICE_PEER_H
@@ -11,10 +11,9 @@
 #include <stdbool.h>
 
 typedef struct NicePeerConfig {
-  const char *address;     /* numeric: what the agent connects from */
-  bool aggressive;         /* nominates with every check (RFC 5245 section 8.1.1.2) */
-  bool controlled;         /* begins in the wrong role towards an ICE-lite peer */
-  bool consent;            /* RFC 7675: binding requests, where libnice else sends indications */
+  const char *address; /* numeric: what the agent connects from */
+  bool aggressive;     /* nominates with every check (RFC 5245 section 8.1.1.2) */
+  bool controlled;     /* begins in the wrong role: towards an ICE-lite peer it must control */
 } NicePeerConfig;
 
 typedef struct NicePeer NicePeer;
@@ -38,7 +37,14 @@ int nice_peer_wire(NicePeer *peer);
 /* Awaits a state of the component. false: it did not come in time */
 bool nice_peer_await_ready(NicePeer *peer, int timeout_ms);
 bool nice_peer_await_failed(NicePeer *peer, int timeout_ms);
-/* Is the pair that the agent selected a local active and a remote passive TCP candidate? */
-bool nice_peer_selected_tcp(NicePeer *peer);
+
+/* The pair that the agent has selected. */
+typedef struct NicePair {
+  bool tcp;       /* an active local candidate, a passive remote one */
+  char local[64]; /* the local candidate, which is the XOR-MAPPED-ADDRESS that came: "[::1]:5000" */
+} NicePair;
+
+/* false: there is none yet */
+bool nice_peer_selected_pair(NicePeer *peer, NicePair *pair);
 
 #endif
