@@ -8,7 +8,7 @@ CONTEXT  ?= fcontext#  the stack switch: fcontext or ucontext
 SANITIZE ?=#           address,undefined or thread
 WERROR   ?=#           1: warnings are errors, as in CI
 CFLAGS   ?= -O2 -g
-V        ?=#           1: print whole command lines
+V        ?=#           1: print whole command lines; `make -s` prints none
 
 # ---- Flags --------------------------------------------------------------------------------------
 VERSION := $(shell sed -n 's/.*RTC_VERSION  *"\(.*\)".*/\1/p' rtctcp/include/rtctcp/version.h)
@@ -20,13 +20,14 @@ WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wmissing-prot
 
 # pkg-config is asked once, when first needed: the packages may just have been installed.
 once = $(eval $(1) := $(2))$($(1))
+ask  = $(shell pkg-config $(1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error packages are missing: `make deps` installs them))
 LIB_PACKAGES    := libuv libsrtp2 nice openssl
 SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0
-LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(shell pkg-config --cflags $(LIB_PACKAGES)))
-LIB_LIBS      = $(call once,LIB_LIBS,$(shell pkg-config --libs $(LIB_PACKAGES)))
-SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(shell pkg-config --cflags $(SERVER_PACKAGES)))
-SERVER_LIBS   = $(call once,SERVER_LIBS,$(shell pkg-config --libs $(SERVER_PACKAGES)))
-TEST_LIBS     = $(call once,TEST_LIBS,$(shell pkg-config --libs cmocka))
+LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(call ask,--cflags $(LIB_PACKAGES)))
+LIB_LIBS      = $(call once,LIB_LIBS,$(call ask,--libs $(LIB_PACKAGES)))
+SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(call ask,--cflags $(SERVER_PACKAGES)))
+SERVER_LIBS   = $(call once,SERVER_LIBS,$(call ask,--libs $(SERVER_PACKAGES)))
+TEST_LIBS     = $(call once,TEST_LIBS,$(call ask,--libs cmocka))
 CONTEXT_LIBS  := $(if $(filter fcontext,$(CONTEXT)),-l:libboost_context.a)
 
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -65,7 +66,7 @@ PC_FILE    := $(BUILD)/rtctcp.pc
 .SECONDARY:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) ## build the library and the server (the default)
 
@@ -73,7 +74,7 @@ deps: ## install what is missing (Debian 12 packages); does nothing when all is 
 	@.ci/deps
 
 run: deps ## set up, build and start the server on http://127.0.0.1:8080/
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) all
 	$(SERVER) $(ARGS)
 
 test: deps ## set up, and run everything that a change could break
