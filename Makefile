@@ -51,12 +51,12 @@ SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
-FORMATTED       := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
 SERVER     := $(BUILD)/rtctcp-server
 PC_FILE    := $(BUILD)/rtctcp.pc
+NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
@@ -108,9 +108,12 @@ backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
-interop-chrome: all ## publish and play with a real Chromium
-	@cd interop/browsers && npm ci --silent --no-audit --no-fund
+interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
+
+# npm notes here what it has installed.
+$(NODE_MODULES): interop/browsers/package-lock.json
+	@cd $(<D) && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch $(@:interop/browsers/%=%)
 
 lint: headers ## formatting, clang-tidy, cppcheck, the floors' order
 	+@.ci/lint
@@ -122,7 +125,7 @@ headers: ## every public header compiles alone, as C11 and as C++
 	done
 
 format: ## format all C files (clang-format 14)
-	@clang-format-14 --version >/dev/null && clang-format-14 -i $(FORMATTED)
+	@find rtctcp interop -name node_modules -prune -o -name '*.[ch]' -print0 | xargs -0 clang-format-14 -i
 
 install: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) ## install the library, its headers and rtctcp.pc
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/rtctcp
@@ -146,15 +149,18 @@ clean: ## remove the build directory
 	rm -rf $(BUILD)
 
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-4s %s\n' '$(1)' '$(2)')
 
 # ---- Rules --------------------------------------------------------------------------------------
-# Objects are made anew when the flags change: a build directory holds one kind of build.
-FLAGS_STAMP := $(BUILD)/flags
-FLAGS := $(CC) $(CFLAGS) $(CPPFLAGS) $(SANITIZE) $(WERROR) $(CONTEXT)
-$(FLAGS_STAMP): FORCE
+# Objects are made anew when the flags change: a build directory holds one kind of build. The libraries
+# are made anew when a source file comes or goes.
+FLAGS_STAMP   := $(BUILD)/flags
+SOURCES_STAMP := $(BUILD)/sources
+$(FLAGS_STAMP): WORDS = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(SOURCES_STAMP): WORDS = $(LIB_SOURCES)
+$(FLAGS_STAMP) $(SOURCES_STAMP): FORCE
 	@mkdir -p $(@D)
-	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+	@echo '$(WORDS)' | cmp -s - $@ || echo '$(WORDS)' > $@
 .PHONY: FORCE
 FORCE:
 
@@ -186,15 +192,15 @@ $(BUILD)/obj/interop/server/page/%.o: interop/server/page/% interop/server/embed
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $(@:.o=.c) -o $@
 
-$(STATIC_LIB): $(LIB_OBJECTS)
+$(STATIC_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(LIB_OBJECTS)
 
-$(SHARED_LIB): $(LIB_OBJECTS)
+$(SHARED_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
-	  $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+	  $(ALL_LDFLAGS) $(LIB_OBJECTS) $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 
 # Anew each time: PREFIX may be another one.
