@@ -73,7 +73,8 @@ all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) ## build the library and t
 deps: ## install what is missing (Debian 12 packages); does nothing when all is there
 	@.ci/deps
 
-run: deps ## set up, build and start the server on http://127.0.0.1:8080/
+run: ## set up, build and start the server on http://127.0.0.1:8080/
+	@.ci/deps build
 	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) all
 	$(SERVER) $(ARGS)
 
