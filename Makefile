@@ -8,7 +8,7 @@ CONTEXT  ?= fcontext#  the stack switch: fcontext or ucontext
 SANITIZE ?=#           address,undefined or thread
 WERROR   ?=#           1: warnings are errors, as in CI
 CFLAGS   ?= -O2 -g
-V        ?=#           1: print whole command lines
+V        ?=#           1: print whole command lines; `make -s` prints none
 
 # ---- Flags --------------------------------------------------------------------------------------
 VERSION := $(shell sed -n 's/.*RTC_VERSION  *"\(.*\)".*/\1/p' rtctcp/include/rtctcp/version.h)
@@ -20,13 +20,14 @@ WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wmissing-prot
 
 # pkg-config is asked once, when first needed: the packages may just have been installed.
 once = $(eval $(1) := $(2))$($(1))
+ask  = $(shell pkg-config $(1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error packages are missing: `make deps` installs them))
 LIB_PACKAGES    := libuv libsrtp2 nice openssl
 SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0
-LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(shell pkg-config --cflags $(LIB_PACKAGES)))
-LIB_LIBS      = $(call once,LIB_LIBS,$(shell pkg-config --libs $(LIB_PACKAGES)))
-SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(shell pkg-config --cflags $(SERVER_PACKAGES)))
-SERVER_LIBS   = $(call once,SERVER_LIBS,$(shell pkg-config --libs $(SERVER_PACKAGES)))
-TEST_LIBS     = $(call once,TEST_LIBS,$(shell pkg-config --libs cmocka))
+LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(call ask,--cflags $(LIB_PACKAGES)))
+LIB_LIBS      = $(call once,LIB_LIBS,$(call ask,--libs $(LIB_PACKAGES)))
+SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(call ask,--cflags $(SERVER_PACKAGES)))
+SERVER_LIBS   = $(call once,SERVER_LIBS,$(call ask,--libs $(SERVER_PACKAGES)))
+TEST_LIBS     = $(call once,TEST_LIBS,$(call ask,--libs cmocka))
 CONTEXT_LIBS  := $(if $(filter fcontext,$(CONTEXT)),-l:libboost_context.a)
 
 SANITIZE_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -50,12 +51,12 @@ SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
-FORMATTED       := $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
 SERVER     := $(BUILD)/rtctcp-server
 PC_FILE    := $(BUILD)/rtctcp.pc
+NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
@@ -65,15 +66,16 @@ PC_FILE    := $(BUILD)/rtctcp.pc
 .SECONDARY:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) ## build the library and the server (the default)
 
 deps: ## install what is missing (Debian 12 packages); does nothing when all is there
 	@.ci/deps
 
-run: deps ## set up, build and start the server on http://127.0.0.1:8080/
-	@$(MAKE) --no-print-directory all
+run: ## set up, build and start the server on http://127.0.0.1:8080/
+	@.ci/deps build
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) all
 	$(SERVER) $(ARGS)
 
 test: deps ## set up, and run everything that a change could break
@@ -107,9 +109,12 @@ backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
-interop-chrome: all ## publish and play with a real Chromium
-	@cd interop/browsers && npm ci --silent --no-audit --no-fund
+interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
+
+# npm notes here what it has installed.
+$(NODE_MODULES): interop/browsers/package-lock.json
+	@cd $(<D) && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch $(@:interop/browsers/%=%)
 
 lint: headers ## formatting, clang-tidy, cppcheck, the floors' order
 	+@.ci/lint
@@ -121,7 +126,7 @@ headers: ## every public header compiles alone, as C11 and as C++
 	done
 
 format: ## format all C files (clang-format 14)
-	@clang-format-14 --version >/dev/null && clang-format-14 -i $(FORMATTED)
+	@find rtctcp interop -name node_modules -prune -o -name '*.[ch]' -print0 | xargs -0 clang-format-14 -i
 
 install: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) ## install the library, its headers and rtctcp.pc
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/rtctcp
@@ -145,15 +150,18 @@ clean: ## remove the build directory
 	rm -rf $(BUILD)
 
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-4s %s\n' '$(1)' '$(2)')
 
 # ---- Rules --------------------------------------------------------------------------------------
-# Objects are made anew when the flags change: a build directory holds one kind of build.
-FLAGS_STAMP := $(BUILD)/flags
-FLAGS := $(CC) $(CFLAGS) $(CPPFLAGS) $(SANITIZE) $(WERROR) $(CONTEXT)
-$(FLAGS_STAMP): FORCE
+# Objects are made anew when the flags change: a build directory holds one kind of build. The libraries
+# are made anew when a source file comes or goes.
+FLAGS_STAMP   := $(BUILD)/flags
+SOURCES_STAMP := $(BUILD)/sources
+$(FLAGS_STAMP): WORDS = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(SOURCES_STAMP): WORDS = $(LIB_SOURCES)
+$(FLAGS_STAMP) $(SOURCES_STAMP): FORCE
 	@mkdir -p $(@D)
-	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+	@echo '$(WORDS)' | cmp -s - $@ || echo '$(WORDS)' > $@
 .PHONY: FORCE
 FORCE:
 
@@ -185,15 +193,15 @@ $(BUILD)/obj/interop/server/page/%.o: interop/server/page/% interop/server/embed
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $(@:.o=.c) -o $@
 
-$(STATIC_LIB): $(LIB_OBJECTS)
+$(STATIC_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(LIB_OBJECTS)
 
-$(SHARED_LIB): $(LIB_OBJECTS)
+$(SHARED_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
-	  $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+	  $(ALL_LDFLAGS) $(LIB_OBJECTS) $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 
 # Anew each time: PREFIX may be another one.
