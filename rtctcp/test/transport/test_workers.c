@@ -341,8 +341,7 @@ static void cut_first_frames_are_handed_over_whole(void **state) {
 }
 
 static void set_cork(const Session *session, int on) {
-  assert_int_equal(
-      setsockopt(peer_fd(session->peer, 0), IPPROTO_TCP, TCP_CORK, &on, sizeof on), 0);
+  assert_int_equal(setsockopt(peer_fd(session->peer, 0), IPPROTO_TCP, TCP_CORK, &on, sizeof on), 0);
 }
 
 /* DTLS right behind the first frame, in the same segment and cut by its end, is handed over too. */
