@@ -13,10 +13,10 @@ struct RtcSource {
   RtcSourceManager *manager;      /* back */
   char *name;                     /* owned */
   struct RtcPublisher *publisher; /* owned; NULL: there is none */
-  unsigned generation;    /* publishers that were and are: timestamps begin anew with each */
-  RtcConsumer *consumers; /* borrowed: a list; each belongs to its Connection */
+  unsigned generation;     /* publishers that were and are: timestamps begin anew with each */
+  RtcConsumer *consumers;  /* borrowed: a list; each belongs to its Connection */
   RtcConsumer *next_taker; /* borrowed: whom the packet under way goes to next; NULL: nobody */
-  bool kept;              /* in use: the manager's handle is held */
+  bool kept;               /* in use: the manager's handle is held */
 };
 
 RTC_SHARED_DECLARE(RtcSource, rtc_source);
