@@ -179,6 +179,8 @@ RtcError rtc_consumer_new(RtcConsumer **out, RtcSource *source, RtcConnection *c
 
 void rtc_consumer_close(RtcConsumer *consumer) {
   RtcSource *source = consumer->source;
+  if (source->next_taker == consumer)
+    source->next_taker = consumer->next;
   *consumer->at = consumer->next;
   if (consumer->next)
     consumer->next->at = consumer->at;

@@ -167,10 +167,10 @@ static bool on_rtp(RtcConnectionObserver *observer, const uint8_t *packet, size_
     return false;
   rtc_rtp_reception_packet(&track->reception, header.sequence, header.timestamp, now_us);
   note_transport_sequence(publisher, track, &header, now_us);
-  forward(publisher, track, packet, len, &header);
   if (track->keyframe_due)
     ask_keyframe(publisher, track, now_us);
   report(publisher, now_us);
+  forward(publisher, track, packet, len, &header); /* last: the publisher may be gone after it */
   return true;
 }
 

@@ -77,6 +77,7 @@ void rtc_source_unpublish(RtcSource *source) {
     return;
   rtc_publisher_destroy(source->publisher);
   source->publisher = NULL;
+  source->next_taker = NULL;
   rtc_source_settle(source);
 }
 
@@ -86,8 +87,16 @@ size_t rtc_source_tracks(const RtcSource *source, const RtcTrack **tracks) {
 
 void rtc_source_forward(RtcSource *source, const RtcPublisherTrack *track, RtcPacket *packet,
                         unsigned flags, uint32_t timestamp) {
-  for (RtcConsumer *consumer = source->consumers; consumer; consumer = consumer->next)
+  /* A Connection may have streams of the host's own beside its consumer, and their
+   * on_keyframe_wanted may end any of the consumers, the publisher, and so the source. */
+  RtcSource *handle = rtc_source_ref(source);
+  source->next_taker = source->consumers;
+  while (source->next_taker) {
+    RtcConsumer *consumer = source->next_taker;
+    source->next_taker = consumer->next;
     rtc_consumer_take(consumer, track, packet, flags, timestamp);
+  }
+  rtc_source_unref(&handle);
 }
 
 const char *rtc_codec_name(RtcCodec codec) {

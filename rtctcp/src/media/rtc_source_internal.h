@@ -13,9 +13,10 @@ struct RtcSource {
   RtcSourceManager *manager;      /* back */
   char *name;                     /* owned */
   struct RtcPublisher *publisher; /* owned; NULL: there is none */
-  unsigned generation;    /* publishers that were and are: timestamps begin anew with each */
-  RtcConsumer *consumers; /* borrowed: a list; each belongs to its Connection */
-  bool kept;              /* in use: the manager's handle is held */
+  unsigned generation;     /* publishers that were and are: timestamps begin anew with each */
+  RtcConsumer *consumers;  /* borrowed: a list; each belongs to its Connection */
+  RtcConsumer *next_taker; /* borrowed: whom the packet under way goes to next; NULL: nobody */
+  bool kept;               /* in use: the manager's handle is held */
 };
 
 RTC_SHARED_DECLARE(RtcSource, rtc_source);
@@ -30,7 +31,8 @@ void rtc_source_settle(RtcSource *source);
 /* Ends the publisher and all consumers. */
 void rtc_source_unbind(RtcSource *source);
 
-/* A packet of the publisher, for every consumer. */
+/* A packet of the publisher, for every consumer. The publisher and its track may be gone after it.
+ */
 void rtc_source_forward(RtcSource *source, const struct RtcPublisherTrack *track, RtcPacket *packet,
                         unsigned flags, uint32_t timestamp);
 

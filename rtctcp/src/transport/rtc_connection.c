@@ -113,8 +113,10 @@ static void resume(RtcConnection *connection) {
   bool fresh = connection->state == RTC_CONNECTION_STATE_NEW;
   rtc_connection_set_state(connection, connection->srtp ? RTC_CONNECTION_STATE_CONNECTED
                                                         : RTC_CONNECTION_STATE_CONNECTING);
-  if (fresh && connection->state == RTC_CONNECTION_STATE_CONNECTING)
-    rtc_dtls_start(connection->dtls);
+  if (!fresh || connection->state != RTC_CONNECTION_STATE_CONNECTING)
+    return;
+  rtc_dtls_start(connection->dtls);
+  rtc_connection_dtls_changed(connection); /* it may have failed */
 }
 
 void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp, bool use_candidate) {

@@ -69,6 +69,7 @@ static void free_handover(Handover *handover) {
 static void take_over(void *arg) {
   Handover *handover = arg;
   RtcShard *to = handover->to;
+  RtcServer *server = to->server;
   if (to->state == RTC_SHARD_STATE_CLOSE) {
     RtcError error =
         rtc_tcp_conn_accept(to, handover->fd, &handover->peer, handover->octets, handover->len);
@@ -76,8 +77,8 @@ static void take_over(void *arg) {
     handover->fd = -1;
     handover->octets = NULL;
   }
-  rtc_server_let_go(to->server);
   free_handover(handover);
+  rtc_server_let_go(server); /* last: the host may take the server for closed from here on */
 }
 
 static Handover *make_handover(const RtcTcpConn *tcp, const uint8_t *frame, size_t len) {

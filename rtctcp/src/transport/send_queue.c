@@ -346,8 +346,10 @@ void rtc_send_queue_clear(RtcSendQueue *queue) {
   for (int class = 0; class < RTC_SEND_CLASSES; class ++)
     while (queue->rings[class].count)
       drop_oldest(queue, class, RTC_DROP_NOT_CONNECTED);
-  for (RtcStream *stream = queue->streams; stream; stream = stream->next)
+  for (RtcStream *stream = queue->streams; stream; stream = stream->next) {
     stream->awaits_keyframe = stream->config.media == RTC_MEDIA_VIDEO;
+    stream->wants_keyframe = false; /* nobody is told of what is cleared: it may be the end */
+  }
 }
 
 void rtc_send_queue_finish(RtcSendQueue *queue) {

@@ -82,6 +82,15 @@ static void start_shard(void *arg) {
   rtc_server_let_go(server);
 }
 
+/* The kernel would go on to give them conns, which nobody would accept. */
+static void close_sockets(RtcServer *server, const RtcShard *shard) {
+  int *fds = server->fds + shard->index * server->listener_count;
+  for (size_t i = 0; i < server->listener_count; i++) {
+    close(fds[i]);
+    fds[i] = -1;
+  }
+}
+
 static RtcError start(RtcServer *server) {
   server->keepers = server->shard_count;
   for (size_t i = 0; i < server->shard_count; i++) {
@@ -90,6 +99,7 @@ static RtcError start(RtcServer *server) {
       continue;
     if (i == 0)
       return error;
+    close_sockets(server, &server->shards[i]);
     rtc_server_let_go(server); /* the others serve */
   }
   return RTC_OK;
