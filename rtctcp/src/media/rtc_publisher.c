@@ -138,21 +138,16 @@ static unsigned flags_of(RtcPublisherTrack *track, const uint8_t *packet,
 }
 
 static void forward(RtcPublisher *publisher, RtcPublisherTrack *track, const uint8_t *packet,
-                    size_t len, const RtcRtpHeader *header) {
+                    size_t len, unsigned flags, uint32_t timestamp) {
   RtcSource *source = publisher->source;
   RtcPacket *shared;
-  /* Without a payload it is padding, with which senders probe the path: it ends here, and is no
-   * part of a frame, whatever its timestamp. */
-  if (header->payload_len == 0)
-    return;
-  unsigned flags = flags_of(track, packet, header);
   if (!source->consumers)
     return;
   if (rtc_packet_new(&shared, packet, len) != RTC_OK) {
     rtc_connection_drop(publisher->connection, RTC_DROP_QUEUE_FULL);
     return;
   }
-  rtc_source_forward(source, track, shared, flags, header->timestamp);
+  rtc_source_forward(source, track, shared, flags, timestamp);
   rtc_packet_unref(&shared);
 }
 
@@ -167,10 +162,15 @@ static bool on_rtp(RtcConnectionObserver *observer, const uint8_t *packet, size_
     return false;
   rtc_rtp_reception_packet(&track->reception, header.sequence, header.timestamp, now_us);
   note_transport_sequence(publisher, track, &header, now_us);
+  /* Without a payload it is padding, with which senders probe the path: it ends here, and is no
+   * part of a frame, whatever its timestamp. */
+  bool probe = header.payload_len == 0;
+  unsigned flags = probe ? 0 : flags_of(track, packet, &header);
   if (track->keyframe_due)
     ask_keyframe(publisher, track, now_us);
   report(publisher, now_us);
-  forward(publisher, track, packet, len, &header); /* last: the publisher may be gone after it */
+  if (!probe) /* last: the publisher may be gone after it */
+    forward(publisher, track, packet, len, flags, header.timestamp);
   return true;
 }
 
