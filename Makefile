@@ -63,7 +63,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .PHONY: help deps all run test unit unit-context asan tsan valgrind fuzz fuzz-one backends lint headers format \
-        interop-chrome example install uninstall check-install clean
+        interop-chrome install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
