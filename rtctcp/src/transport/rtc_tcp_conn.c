@@ -240,6 +240,7 @@ RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer, ui
     goto leave;
   tcp->handed = handed;
   tcp->handed_len = handed_len;
+  tcp->was_handed = handed != NULL;
   error = start(tcp);
   if (error) {
     rtc_tcp_conn_set_close(tcp, close_of_refusal(error));

@@ -389,6 +389,32 @@ static void ufrags_of_nobody_are_refused(void **state) {
   end_farm(&farm);
 }
 
+/* A conn's requests may name sessions of both workers in turn, and prove their passwords: it is
+ * handed over once, and its deadline and its number of tries end it all the same. */
+static void socket_is_handed_over_once(void **state) {
+  enum { ROUNDS = 12 };
+  (void)state;
+  Farm farm;
+  start_farm(&farm, 2);
+  for (size_t n = 0; n < 4; n++) {
+    Session *pair[2] = {open_session(&farm, 0), open_session(&farm, 1)};
+    uint64_t before = SUM(&farm, tcp_closes[RTC_TCP_CLOSE_HANDED_OVER]);
+    int round = 0;
+    connect_peer(pair[0]);
+    int fd = dup(peer_fd(pair[0]->peer, 0));
+    assert_int_equal(peer_adopt(pair[1]->peer, 0, fd), PEER_OK);
+    while (round < ROUNDS) {
+      Session *session = pair[round % 2];
+      if (peer_bind(session->peer, 0, PEER_CONTROLLED) != 487)
+        break;
+      round++;
+    }
+    assert_in_range(round, 1, 3);
+    assert_in_range(SUM(&farm, tcp_closes[RTC_TCP_CLOSE_HANDED_OVER]) - before, 0, 1);
+  }
+  end_farm(&farm);
+}
+
 /* -- Ends while sockets are on their way -- */
 
 static void open_sessions(Farm *farm, size_t worker, size_t count) {
@@ -530,6 +556,7 @@ int main(void) {
       CASE(cut_first_frames_are_handed_over_whole),
       CASE(frames_behind_the_first_are_handed_over),
       CASE(ufrags_of_nobody_are_refused),
+      CASE(socket_is_handed_over_once),
       CASE(server_closes_with_sockets_on_their_way),
       CASE(worker_stops_with_sockets_on_their_way),
       CASE(worker_that_does_not_serve_takes_no_sockets),
