@@ -261,7 +261,9 @@ static Session *open_session(Farm *farm, size_t worker) {
   Session *session = &farm->sessions[farm->session_count++];
   session->farm = farm;
   session->worker = worker;
-  session->peer = peer_new(NULL);
+  /* Nothing is said twice: what got lost between the workers would be missed. */
+  const PeerConfig config = {.retransmit_ms = 10 * PEER_TIMEOUT_MS};
+  session->peer = peer_new(&config);
   assert_non_null(session->peer);
   run_on(farm->workers[worker], open_connection, session);
   assert_int_equal(peer_set_remote(session->peer, &session->answer), PEER_OK);
