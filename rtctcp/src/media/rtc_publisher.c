@@ -14,7 +14,10 @@
 /* draft-holmer-rmcat-transport-wide-cc-extensions-01 leaves it open; senders expect 50 to 250 ms.
  */
 #define FEEDBACK_INTERVAL_US (50 * RTC_US_PER_MS)
-#define CNAME                "rtctcp"
+/* Senders report every second or less often. A report is a packet for every consumer, before all
+ * their media, and an RTCP frame has room for more than 2,000 of them. */
+#define RELAY_INTERVAL_US (100 * RTC_US_PER_MS)
+#define CNAME             "rtctcp"
 
 static int64_t now_of(const RtcPublisher *publisher) {
   return rtc_worker_now(publisher->connection->shard->worker);
@@ -175,11 +178,15 @@ static bool on_rtp(RtcConnectionObserver *observer, const uint8_t *packet, size_
 }
 
 static void take_sender_report(RtcPublisher *publisher, const RtcRtcpSenderInfo *info) {
+  int64_t now_us = now_of(publisher);
   for (size_t i = 0; i < publisher->track_count; i++) {
     RtcPublisherTrack *track = &publisher->tracks[i];
     if (!track->learnt || track->track.ssrc != info->ssrc)
       continue;
-    rtc_rtp_reception_sr(&track->reception, info->ntp, now_of(publisher));
+    rtc_rtp_reception_sr(&track->reception, info->ntp, now_us);
+    if (now_us - track->relayed_us < RELAY_INTERVAL_US)
+      continue;
+    track->relayed_us = now_us;
     RtcConsumer *consumer = publisher->source->consumers;
     for (; consumer; consumer = consumer->next)
       rtc_consumer_report(consumer, track, info);
@@ -227,6 +234,7 @@ RtcError rtc_publisher_new(RtcPublisher **out, RtcSource *source, RtcConnection 
     publisher->listed[i] = tracks[i];
     publisher->tracks[i].track = tracks[i];
     publisher->tracks[i].keyframe_asked_us = now_of(publisher) - KEYFRAME_INTERVAL_US;
+    publisher->tracks[i].relayed_us = now_of(publisher) - RELAY_INTERVAL_US;
     rtc_rtp_reception_init(&publisher->tracks[i].reception, tracks[i].clock_rate);
   }
   rtc_twcc_init(&publisher->twcc);

@@ -16,6 +16,7 @@ typedef struct RtcPublisherTrack {
   uint32_t timestamp; /* of the last packet: another one begins a frame */
   bool in_keyframe;   /* the frame of the last packet is one */
   RtcRtpReception reception;
+  int64_t relayed_us; /* when its last sender report went to the consumers */
   int64_t keyframe_asked_us;
   bool keyframe_due; /* asked for too soon after the last time: with a later packet */
 } RtcPublisherTrack;

@@ -113,14 +113,18 @@ static RtcError send_chunk(RtcFrameWriter *writer, int fd, const uint8_t *chunk,
 
 RtcError rtc_frame_writer_flush(RtcFrameWriter *writer, int fd, uint8_t *chunk, size_t cap,
                                 RtcFrameFill fill, void *arg) {
+  if (writer->flushing)
+    return RTC_OK;
+  writer->flushing = true;
   RtcError error = send_rest(writer, fd);
   while (!error) {
     size_t len = take_control(writer, chunk, cap);
     if (fill && !writer->first)
       len += fill(chunk + len, cap - len, arg);
     if (len == 0)
-      return RTC_OK;
+      break;
     error = send_chunk(writer, fd, chunk, len);
   }
+  writer->flushing = false;
   return error;
 }

@@ -18,6 +18,7 @@ typedef struct RtcFrameWriter {
   size_t control_len;            /* octets of the list, with frame headers */
   uint8_t *rest;                 /* owned: what the socket did not take of the last chunk */
   size_t rest_len, rest_at;      /* [octets] */
+  bool flushing;                 /* a flush is under way: its fill may end in another one */
 } RtcFrameWriter;
 
 void rtc_frame_writer_init(RtcFrameWriter *writer);
@@ -34,7 +35,7 @@ typedef size_t (*RtcFrameFill)(uint8_t *out, size_t cap, void *arg);
 /* Sends what waits: the rest of the last chunk, control frames, then media, gathered in chunk and
  * given to the socket with one call a chunk. Never blocks, never yields.
  * chunk   scratch
- * fill    NULL: no media
+ * fill    NULL: no media. It may queue control frames, and flush: they are sent after its media
  * Errors: AGAIN   the socket is full, and more waits: call again when it is writable
  *         SYSTEM  the socket failed: drop the TCP conn
  *         NO_MEMORY  a chunk's rest could not be kept, a frame is cut: drop the TCP conn */

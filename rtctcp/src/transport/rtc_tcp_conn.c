@@ -184,6 +184,7 @@ static RtcError cycle(RtcResource *resource) {
 
 /* -- Begin and end -- */
 
+/* Of a stranger that admission has let in. */
 static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   RtcTcpConn *tcp = calloc(1, sizeof *tcp);
   if (!tcp)
@@ -192,6 +193,7 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   tcp->shard = shard;
   tcp->fd = fd;
   tcp->peer = *peer;
+  tcp->admitted = true;
   tcp->close = RTC_TCP_CLOSE_COUNT;
   tcp->heard_us = rtc_worker_now(shard->worker);
   tcp->flush = (RtcTask){.run = flush, .arg = tcp};
@@ -199,20 +201,15 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   rtc_frame_reader_init(&tcp->reader, RTC_STUN_LEN_MAX);
   rtc_frame_writer_init(&tcp->writer);
   shard->stats.tcp_conns.live++;
-  shard->stats.tcp_conns.total++;
   return tcp;
 }
 
 static RtcError start(RtcTcpConn *tcp) {
   RtcShard *shard = tcp->shard;
   int one = 1;
-  RtcError error = rtc_admission_enter(&shard->admission, rtc_address_key(&tcp->peer));
-  if (error)
-    return error;
-  tcp->admitted = true;
   /* Fails only where the peer has reset the conn already, which the first read tells. */
   (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  error = rtc_io_init(&tcp->io, shard->worker, tcp->fd);
+  RtcError error = rtc_io_init(&tcp->io, shard->worker, tcp->fd);
   if (error)
     return error;
   rtc_io_set_interest(&tcp->io, RTC_IO_READABLE);
@@ -224,26 +221,43 @@ static RtcError start(RtcTcpConn *tcp) {
                             "tcp-conn", cycle);
 }
 
+static RtcTcpClose close_of_refusal(RtcError error) {
+  return error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY : RTC_TCP_CLOSE_REFUSED;
+}
+
+/* Admission comes first: what was made of a socket goes in the manager's turn only, which a flood
+ * of them would outrun, with their descriptors. */
 RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer, uint8_t *handed,
                              size_t handed_len) {
-  RtcTcpConn *tcp = make(shard, fd, peer);
-  if (!tcp) {
-    free(handed);
-    close(fd);
-    return RTC_ERROR_NO_MEMORY;
-  }
+  RtcTcpConn *tcp;
+  shard->stats.tcp_conns.total++;
+  RtcError error = rtc_admission_enter(&shard->admission, rtc_address_key(peer));
+  if (error)
+    goto close_fd;
+  error = RTC_ERROR_NO_MEMORY;
+  tcp = make(shard, fd, peer);
+  if (!tcp)
+    goto leave;
   tcp->handed = handed;
   tcp->handed_len = handed_len;
-  RtcError error = start(tcp);
+  tcp->was_handed = handed != NULL;
+  error = start(tcp);
   if (error) {
-    rtc_tcp_conn_set_close(tcp, error == RTC_ERROR_NO_MEMORY ? RTC_TCP_CLOSE_NO_MEMORY
-                                                             : RTC_TCP_CLOSE_REFUSED);
+    rtc_tcp_conn_set_close(tcp, close_of_refusal(error));
     RtcResource *resource = &tcp->resource;
     rtc_resource_manager_remove(shard->manager, &resource);
     return error;
   }
   rtc_tcp_conn_unref(&tcp); /* the executor has a handle of its own */
   return RTC_OK;
+
+leave:
+  rtc_admission_leave(&shard->admission, rtc_address_key(peer));
+close_fd:
+  shard->stats.tcp_closes[close_of_refusal(error)]++;
+  free(handed);
+  close(fd);
+  return error;
 }
 
 static void say_goodbye(RtcTcpConn *tcp) {

@@ -179,7 +179,9 @@ RtcError rtc_tcp_conn_admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len) {
     answer(tcp, &outcome);
     return RTC_OK; /* the peer changes its role and asks again */
   }
-  if (outcome.unknown_session && lookup.owner && lookup.owner != shard)
+  /* Once: sent to and fro it would get its deadline and its frames anew each time. */
+  bool elsewhere = outcome.unknown_session && lookup.owner && lookup.owner != shard;
+  if (elsewhere && !tcp->was_handed)
     return hand_to_worker(tcp, lookup.owner, frame, len);
   if (outcome.result != RTC_STUN_BINDING_REQUEST) {
     answer(tcp, &outcome);

@@ -28,6 +28,7 @@ struct RtcTcpConn {
   int64_t heard_us;      /* acceptance, or the last authenticated packet */
   uint8_t *handed;       /* owned: what another worker has read of it; NULL: nothing */
   size_t handed_len;     /* [octets] */
+  bool was_handed;       /* another worker has read from it */
   unsigned early_frames; /* frames before it was attached */
 };
 

@@ -261,7 +261,9 @@ static Session *open_session(Farm *farm, size_t worker) {
   Session *session = &farm->sessions[farm->session_count++];
   session->farm = farm;
   session->worker = worker;
-  session->peer = peer_new(NULL);
+  /* Nothing is said twice: what got lost between the workers would be missed. */
+  const PeerConfig config = {.retransmit_ms = 10 * PEER_TIMEOUT_MS};
+  session->peer = peer_new(&config);
   assert_non_null(session->peer);
   run_on(farm->workers[worker], open_connection, session);
   assert_int_equal(peer_set_remote(session->peer, &session->answer), PEER_OK);
@@ -386,6 +388,32 @@ static void ufrags_of_nobody_are_refused(void **state) {
     AWAIT_SUM(&farm, tcp_closes[RTC_TCP_CLOSE_NO_SUCH_SESSION], ++refused);
   }
   assert_int_equal(atomic_load(&farm.sessions[0].state), RTC_CONNECTION_STATE_NEW);
+  end_farm(&farm);
+}
+
+/* A conn's requests may name sessions of both workers in turn, and prove their passwords: it is
+ * handed over once, and its deadline and its number of tries end it all the same. */
+static void socket_is_handed_over_once(void **state) {
+  enum { ROUNDS = 12 };
+  (void)state;
+  Farm farm;
+  start_farm(&farm, 2);
+  for (size_t n = 0; n < 4; n++) {
+    Session *pair[2] = {open_session(&farm, 0), open_session(&farm, 1)};
+    uint64_t before = SUM(&farm, tcp_closes[RTC_TCP_CLOSE_HANDED_OVER]);
+    int round = 0;
+    connect_peer(pair[0]);
+    int fd = dup(peer_fd(pair[0]->peer, 0));
+    assert_int_equal(peer_adopt(pair[1]->peer, 0, fd), PEER_OK);
+    while (round < ROUNDS) {
+      Session *session = pair[round % 2];
+      if (peer_bind(session->peer, 0, PEER_CONTROLLED) != 487)
+        break;
+      round++;
+    }
+    assert_in_range(round, 1, 3);
+    assert_in_range(SUM(&farm, tcp_closes[RTC_TCP_CLOSE_HANDED_OVER]) - before, 0, 1);
+  }
   end_farm(&farm);
 }
 
@@ -530,6 +558,7 @@ int main(void) {
       CASE(cut_first_frames_are_handed_over_whole),
       CASE(frames_behind_the_first_are_handed_over),
       CASE(ufrags_of_nobody_are_refused),
+      CASE(socket_is_handed_over_once),
       CASE(server_closes_with_sockets_on_their_way),
       CASE(worker_stops_with_sockets_on_their_way),
       CASE(worker_that_does_not_serve_takes_no_sockets),
