@@ -50,8 +50,6 @@ SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
-# What is about the stack switch; the other floors know nothing of it.
-CONTEXT_TESTS   := $(filter $(addprefix $(BUILD)/test/,runtime/% ownership/% transport/%),$(TEST_PROGRAMS))
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
 
 STATIC_LIB := $(BUILD)/librtctcp.a
@@ -62,7 +60,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit unit-context asan tsan valgrind fuzz fuzz-one backends lint headers format \
+.PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
         interop-chrome install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -86,19 +84,16 @@ test: deps ## set up, and run everything that a change could break
 unit: $(TEST_PROGRAMS) ## run the unit suite of this build
 	@rtctcp/test/run $(TEST_PROGRAMS)
 
-unit-context: $(CONTEXT_TESTS)
-	@rtctcp/test/run $(CONTEXT_TESTS)
-
 asan: ## run the unit suite under AddressSanitizer and UndefinedBehaviorSanitizer, both contexts
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan SANITIZE=address,undefined
-	@$(MAKE) --no-print-directory unit-context BUILD=$(BUILD)/asan-ucontext SANITIZE=address,undefined CONTEXT=ucontext
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan-ucontext SANITIZE=address,undefined CONTEXT=ucontext
 
 tsan: ## run the unit suite under ThreadSanitizer
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/tsan SANITIZE=thread
 
 valgrind: ## run the unit suite under Valgrind, both contexts
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit
-	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit-context BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
 fuzz: ## fuzz every parser for a bounded time
 	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined
@@ -108,7 +103,7 @@ fuzz-one: $(FUZZ_PROGRAMS)
 
 backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory unit-context BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
