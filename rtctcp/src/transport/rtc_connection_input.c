@@ -153,8 +153,10 @@ void rtc_connection_input(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *f
     input_dtls(connection, frame, len);
     return;
   case RTC_PACKET_CLASS_RTP:
+    input_srtp(connection, tcp, frame, len, false);
+    return;
   case RTC_PACKET_CLASS_RTCP:
-    input_srtp(connection, tcp, frame, len, rtc_demux(frame, len) == RTC_PACKET_CLASS_RTCP);
+    input_srtp(connection, tcp, frame, len, true);
     return;
   case RTC_PACKET_CLASS_UNKNOWN:
     rtc_connection_drop(connection, RTC_DROP_UNKNOWN_PACKET);
