@@ -156,8 +156,9 @@ typedef struct RtcStreamConfig {
 typedef struct RtcStream RtcStream;
 
 /* Adds a stream; it belongs to the Connection and goes with it, or when it is removed.
- * Errors: NO_MEMORY, EXISTS (the SSRC is another stream's, or one has sent with it: RFC 3711 section
- *         9.1 forbids to begin anew with the same keys), LIMIT (64 at once, 1,024 in all), CLOSED */
+ * Errors: NO_MEMORY, EXISTS (the SSRC is another stream's, or one has sent with it: RFC 3711
+ *         section 9.1 forbids to begin anew with the same keys), LIMIT (64 at once, 1,024 in
+ *         all), CLOSED */
 RTC_API RTC_MUST_CHECK RtcError rtc_connection_add_stream(RtcStream **stream,
                                                           RtcConnection *connection,
                                                           const RtcStreamConfig *config);
