@@ -128,7 +128,7 @@ static void look(void *arg) {
 /* What is too late is found out in the loop, in the middle of a send: the session ends there. */
 static void session_ends_itself_while_it_is_sent_to(void **state) {
   Broadcast *broadcast = *state;
-  const PeerConfig config = {.receive_buffer = 4096};
+  const PeerConfig config = {.receive_buffer = 128 * 1024};
   HostSession *session = host_open_connected(broadcast->host, &config);
   Wish wish = {.connection = session->connection};
   Look seen = {.wish = &wish};
@@ -309,6 +309,7 @@ typedef struct Ring Ring;
 typedef struct Member {
   Ring *ring;                /* back */
   RtcConnection *connection; /* owned: a handle; NULL: given back */
+  uint64_t id;
   size_t after_closed;
   bool closed;
 } Member;
@@ -341,6 +342,7 @@ static Member *open_member(Ring *ring, const RtcSdpTransport *offer) {
   ring->error = rtc_connection_new(&member->connection, ring->server, ring->host->worker, &config);
   if (ring->error)
     return NULL;
+  member->id = rtc_connection_id(member->connection);
   ring->count++;
   return member;
 }
@@ -374,8 +376,9 @@ static void give_back_all(void *arg) {
   Ring *ring = arg;
   for (size_t i = 0; i < ring->count; i++) {
     Member *member = &ring->members[i];
-    if (!member->closed && member->connection)
-      rtc_connection_close(member->connection);
+    RtcConnection *live = rtc_server_find(ring->server, ring->host->worker, member->id);
+    if (live) /* the server's, where the host has given its handle back */
+      rtc_connection_close(live);
     rtc_connection_unref(&member->connection);
   }
 }
