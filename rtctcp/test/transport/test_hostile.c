@@ -132,7 +132,7 @@ static void role_conflicts_are_not_answered_for_ever(void **state) {
 
 /* -- Peers with a session -- */
 
-static const HostConfig impatient = {.session_timeout_ms = 400};
+static const HostConfig impatient = {.session_timeout_ms = 2500};
 
 /* Noise without a pause, many frames a turn, does not defer the session's timeout. */
 static void noise_does_not_defer_the_timeout(void **state) {
@@ -142,10 +142,10 @@ static void noise_does_not_defer_the_timeout(void **state) {
   int fd = peer_fd(session->peer, 0);
   int64_t begin_ms = now_ms();
   fcntl(fd, F_SETFL, O_NONBLOCK);
-  while (now_ms() - begin_ms < 10 * 1000)
+  while (now_ms() - begin_ms < 20 * 1000)
     if (send(fd, noise, sizeof noise, MSG_NOSIGNAL) < 0 && errno != EAGAIN)
       break;
-  assert_true(now_ms() - begin_ms < 5000);
+  assert_true(now_ms() - begin_ms < 10 * 1000);
   host_await_closed(session, RTC_CLOSE_TIMEOUT);
 }
 
