@@ -114,7 +114,7 @@ static void dribbled_first_frame_is_late(void **state) {
       break;
     usleep(20 * 1000);
   }
-  assert_in_range(now_ms() - begin_ms, 250, 1900);
+  assert_true(now_ms() - begin_ms < 1900); /* not all of it was taken */
   HOST_AWAIT(host, tcp_closes[RTC_TCP_CLOSE_FIRST_FRAME_LATE], 1);
 }
 
