@@ -35,11 +35,11 @@ typedef enum RtcConnectionState {
 
 /* Why a Connection closed. */
 #define RTC_CLOSE_MAP(X)                                                                           \
-  X(NONE, "none")                       /* it has not */                                           \
-  X(HOST, "host")                       /* rtc_connection_close or rtc_tcp_conn_close */           \
-  X(PEER, "peer")                       /* close_notify */                                         \
-  X(PEER_ALERT, "peer-alert")           /* a fatal alert of the peer */                            \
-  X(TIMEOUT, "timeout")                 /* no authenticated packet for session_timeout */          \
+  X(NONE, "none")             /* it has not */                                                     \
+  X(HOST, "host")             /* rtc_connection_close or rtc_tcp_conn_close */                     \
+  X(PEER, "peer")             /* close_notify */                                                   \
+  X(PEER_ALERT, "peer-alert") /* a fatal alert of the peer */                                      \
+  X(TIMEOUT, "timeout") /* no authenticated packet for session_timeout, or a handshake of two */   \
   X(NEVER_CONNECTED, "never-connected") /* no TCP conn came within session_timeout */              \
   X(TCP_LOST, "tcp-lost")       /* the last TCP conn went and none came within the grace */        \
   X(DTLS, "dtls")               /* the handshake failed here */                                    \
@@ -172,7 +172,8 @@ enum {
 /* Queues an RTP packet. Its SSRC and payload type are the stream's, its sequence number is given on
  * the way out, its timestamp is the packet's plus timestamp_offset, its header extension is left
  * out (extensions are hop by hop). The packet is shared, not copied, until it goes out.
- * Errors: NO_MEMORY, PROTO (not RTP), CLOSED; a drop is counted, and is no error */
+ * Errors: NO_MEMORY, PROTO (not RTP, or longer than 65,501 octets), CLOSED; a drop is
+ *         counted, and is no error */
 RTC_API RtcError rtc_connection_send_rtp(RtcConnection *connection, RtcStream *stream,
                                          RtcPacket *packet, unsigned flags,
                                          uint32_t timestamp_offset);

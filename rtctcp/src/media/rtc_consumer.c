@@ -55,7 +55,8 @@ void rtc_consumer_take(RtcConsumer *consumer, const RtcPublisherTrack *from, Rtc
   track->sent_us = now_us;
   RtcError error = rtc_connection_send_rtp(consumer->connection, track->stream, packet, flags,
                                            track->timestamp_offset);
-  (void)error; /* no memory: counted by the queue, which awaits a keyframe then */
+  if (error == RTC_ERROR_PROTO) /* no room in a frame for it and SRTP's tag */
+    rtc_connection_drop(consumer->connection, RTC_DROP_QUEUE_FULL);
 }
 
 void rtc_consumer_report(RtcConsumer *consumer, const RtcPublisherTrack *from,

@@ -56,7 +56,6 @@ void rtc_connection_drop(RtcConnection *connection, RtcDrop drop) {
 
 static void select_tcp_conn(RtcConnection *connection, RtcTcpConn *tcp) {
   connection->selected = tcp;
-  connection->nominated = false;
   if (!tcp || connection->state == RTC_CONNECTION_STATE_NEW)
     return;
   /* What the last one took of a flight may be lost. */
@@ -107,12 +106,23 @@ void rtc_connection_detach(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClo
   rtc_tcp_conn_unref(&handle);
 }
 
+/* STUN keeps a session from being silent, so a handshake that never ends has a deadline of its own,
+ * which is later than that of silence. */
+static void await_handshake(RtcConnection *connection) {
+  const RtcShard *shard = connection->shard;
+  rtc_timer_start(&connection->timer,
+                  rtc_worker_now(shard->worker) + 2 * shard->settings->session_timeout_us);
+  rtc_connection_set_state(connection, RTC_CONNECTION_STATE_CONNECTING);
+}
+
 /* A TCP conn is there (again): go on where the session was. */
 static void resume(RtcConnection *connection) {
-  rtc_timer_stop(&connection->timer);
   bool fresh = connection->state == RTC_CONNECTION_STATE_NEW;
-  rtc_connection_set_state(connection, connection->srtp ? RTC_CONNECTION_STATE_CONNECTED
-                                                        : RTC_CONNECTION_STATE_CONNECTING);
+  rtc_timer_stop(&connection->timer);
+  if (connection->srtp)
+    rtc_connection_set_state(connection, RTC_CONNECTION_STATE_CONNECTED);
+  else
+    await_handshake(connection);
   if (!fresh || connection->state != RTC_CONNECTION_STATE_CONNECTING)
     return;
   rtc_dtls_start(connection->dtls);
@@ -126,8 +136,6 @@ void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp, bool use_c
             tcp->peer_text);
     select_tcp_conn(connection, tcp);
   }
-  if (use_candidate)
-    connection->nominated = true;
   if (connection->state == RTC_CONNECTION_STATE_NEW ||
       connection->state == RTC_CONNECTION_STATE_DISCONNECTED)
     resume(connection);
@@ -165,8 +173,12 @@ void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose
 
 static void waited_in_vain(void *arg) {
   RtcConnection *connection = arg;
-  bool fresh = connection->state == RTC_CONNECTION_STATE_NEW;
-  rtc_connection_end(connection, fresh ? RTC_CLOSE_NEVER_CONNECTED : RTC_CLOSE_TCP_LOST);
+  if (connection->state == RTC_CONNECTION_STATE_NEW)
+    rtc_connection_end(connection, RTC_CLOSE_NEVER_CONNECTED);
+  else if (connection->state == RTC_CONNECTION_STATE_CONNECTING)
+    rtc_connection_end(connection, RTC_CLOSE_TIMEOUT);
+  else
+    rtc_connection_end(connection, RTC_CLOSE_TCP_LOST);
 }
 
 void rtc_connection_end(RtcConnection *connection, RtcClose close) {

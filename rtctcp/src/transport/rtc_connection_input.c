@@ -80,6 +80,7 @@ static void connected(RtcConnection *connection) {
     return;
   }
   connection->shard->stats.handshakes++;
+  rtc_timer_stop(&connection->timer);
   rtc_connection_set_state(connection, RTC_CONNECTION_STATE_CONNECTED);
 }
 

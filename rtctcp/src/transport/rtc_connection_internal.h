@@ -36,12 +36,12 @@ struct RtcConnection {
   RtcTcpConn *tcp_conns[RTC_CONNECTION_TCP_CONNS_MAX]; /* owned: handles, without gaps */
   size_t tcp_conn_count;
   RtcTcpConn *selected; /* borrowed: one of tcp_conns, which media takes; NULL: there is none */
-  bool nominated;       /* the peer has nominated the selected one */
 
   RtcDtls *dtls; /* owned; NULL once disposed of */
   RtcSrtp *srtp; /* owned; NULL before CONNECTED, and once disposed of */
   RtcSendQueue send_queue;
-  RtcTimer timer; /* NEW: the first TCP conn; DISCONNECTED: the grace */
+  RtcTimer
+      timer; /* of NEW (the first TCP conn), CONNECTING (the handshake), DISCONNECTED (the grace) */
 
   RtcConnectionCallbacks callbacks; /* zero once CLOSED was reported */
   void *arg;                        /* borrowed: the host's */

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What the kernel takes beyond what it has sent [octets]: little, so that what to send, and what to
+ * drop, is decided here and late. */
+#define NOTSENT_LOWAT (16 * 1024)
 /* What is read and thrown away at the end, so that unread octets do not turn our FIN into a reset
  * that overtakes the last words. */
 #define DISCARD_MAX ((size_t)1024 * 1024)
@@ -207,8 +210,10 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
 static RtcError start(RtcTcpConn *tcp) {
   RtcShard *shard = tcp->shard;
   int one = 1;
-  /* Fails only where the peer has reset the conn already, which the first read tells. */
+  int lowat = NOTSENT_LOWAT;
+  /* They fail only where the peer has reset the conn already, which the first read tells. */
   (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
   RtcError error = rtc_io_init(&tcp->io, shard->worker, tcp->fd);
   if (error)
     return error;

@@ -95,6 +95,21 @@ static void session_connects_over_ipv6(void **state) {
   host_assert_media_flows(host_open_connected(*state, NULL));
 }
 
+/* Binding requests keep no handshake alive for ever: a session that is not connected in time ends.
+ */
+static void handshake_that_never_ends_is_ended(void **state) {
+  Host *host = *state;
+  HostSession *session = host_open_conn(host, NULL);
+  int64_t until_ms = now_ms() + 4 * (int64_t)host->config.session_timeout_ms;
+  while (host_state(session) != CLOSED && now_ms() < until_ms) {
+    peer_bind(session->peer, 0, PEER_USE_CANDIDATE);
+    usleep(50 * 1000);
+  }
+  assert_int_equal(host_state(session), CLOSED); /* while it was bound, not for silence after */
+  host_await_closed(session, RTC_CLOSE_TIMEOUT);
+  HOST_ASSERT_STATES(session, CONNECTING, CLOSED);
+}
+
 /* A host that keeps no handle loses nothing: the server holds the session. */
 static void session_lives_without_the_hosts_handle(void **state) {
   HostSession *session = host_open_connected(*state, NULL);
@@ -461,6 +476,7 @@ int main(void) {
       CASE(session_without_grace_ends_with_its_tcp_conn, &no_grace),
       CASE(silence_ends_the_session, &short_timeout),
       CASE(only_authenticated_packets_keep_the_session_alive, &short_timeout),
+      CASE(handshake_that_never_ends_is_ended, &short_timeout),
       CASE(worker_stops_with_live_sessions, &long_grace),
       CASE(server_closes_with_live_sessions, &long_grace),
   };
