@@ -86,14 +86,14 @@ unit: $(TEST_PROGRAMS) ## run the unit suite of this build
 
 asan: ## run the unit suite under AddressSanitizer and UndefinedBehaviorSanitizer, both contexts
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan SANITIZE=address,undefined
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan-ucontext SANITIZE=address,undefined CONTEXT=ucontext
+	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/asan-ucontext SANITIZE=address,undefined CONTEXT=ucontext
 
 tsan: ## run the unit suite under ThreadSanitizer
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/tsan SANITIZE=thread
 
 valgrind: ## run the unit suite under Valgrind, both contexts
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit
-	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
 fuzz: ## fuzz every parser for a bounded time
 	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined
@@ -103,7 +103,7 @@ fuzz-one: $(FUZZ_PROGRAMS)
 
 backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
