@@ -1,20 +1,17 @@
-/* Counts the entries of /proc/self/fd. */
+/* Counts the open descriptors of the process, to find one that leaked. */
 #include "support/descriptors.h"
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <fcntl.h>
 
+/* More than any test opens at once, of what a soft limit usually allows. */
+#define DESCRIPTOR_END 4096
+
+/* Each number is asked for by itself: a directory stream on /proc would take a descriptor, whose
+ * number libuv may have closed behind ThreadSanitizer's back on another thread. */
 size_t descriptors_open(void) {
-  DIR *dir = opendir("/proc/self/fd");
   size_t count = 0;
-
-  if (!dir) {
-    perror("/proc/self/fd");
-    abort();
-  }
-  for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
-    count += entry->d_name[0] != '.';
-  closedir(dir);
-  return count - 1; /* the directory's own */
+  for (int fd = 0; fd < DESCRIPTOR_END; fd++)
+    if (fcntl(fd, F_GETFD) >= 0)
+      count++;
+  return count;
 }
