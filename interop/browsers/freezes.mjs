@@ -1,13 +1,17 @@
 // Finds the freezes of the played picture, and tells which of them the machine has caused.
 //
 // On a busy machine a frame can be late because somebody got no core in time. Some of that can be
-// seen, and is never the server's doing: timers of a page came late, the camera gave no frame, or
-// the server was ready to run and had to wait for a core. An encoder that stands still is not among
-// them: it does so too when the server sends no feedback.
+// seen, and is never the server's doing: timers of a page or of this script came late, the camera
+// gave no frame, the server was ready to run and had to wait for a core, or the hypervisor took the
+// cores away. An encoder that stands still is not among them: it does so too when the server sends
+// no feedback.
+
+import { readFileSync } from 'node:fs';
 
 const TICK_MS = 20;
 const READ_MS = 100;
-const LATE_MS = 100; // beyond its time: a disturbance
+const LATE_MS = 30; // beyond its time: a disturbance
+const STOLEN_TICKS = 3; // of 10 ms, within READ_MS
 const DELAY_MS = 300; // from the camera to the screen, at most
 const OWN_MS = 200; // of any freeze: Chrome counts from 150 ms above the usual time of a frame
 
@@ -80,6 +84,35 @@ function startServerMeter(server) {
   };
 }
 
+/* Jiffies that the hypervisor has kept from all cores, proc(5). */
+const stolenTicks = () => Number(readFileSync('/proc/stat', 'utf8').split(/\s+/, 9)[8]);
+
+/* What this script itself sees of the machine. stop() gives the spans. */
+function startMachineMeter() {
+  const now = () => performance.timeOrigin + performance.now();
+  const spans = [];
+  let [ticked, readAt, stolen] = [now(), now(), stolenTicks()];
+  const ticker = setInterval(() => {
+    const at = now();
+    if (at - ticked > TICK_MS + LATE_MS) {
+      spans.push({ what: "the test's timers were late", from: ticked, to: at });
+    }
+    ticked = at;
+  }, TICK_MS);
+  const reader = setInterval(() => {
+    const [at, ticks] = [now(), stolenTicks()];
+    if (ticks - stolen >= STOLEN_TICKS) {
+      spans.push({ what: 'the hypervisor took cores away', from: readAt, to: at });
+    }
+    [readAt, stolen] = [at, ticks];
+  }, READ_MS);
+  return () => {
+    clearInterval(ticker);
+    clearInterval(reader);
+    return spans;
+  };
+}
+
 /* How much time the spans take together [ms]. */
 function covered(spans) {
   let [sum, end] = [0, -Infinity];
@@ -104,10 +137,11 @@ export async function watchFreezes({ server, publisher, player }, run) {
   await publisher.evaluate(startMeter, { role: 'publisher', ...options });
   await player.evaluate(startMeter, { role: 'player', ...options });
   const stopServerMeter = startServerMeter(server);
+  const stopMachineMeter = startMachineMeter();
   const result = await run();
   const pages = [publisher, player];
   const [sent, played] = await Promise.all(pages.map((page) => page.evaluate('stopMeter()')));
-  const spans = [...sent.spans, ...played.spans, ...stopServerMeter()];
+  const spans = [...sent.spans, ...played.spans, ...stopServerMeter(), ...stopMachineMeter()];
   const freezes = played.freezes.map((freeze) => ({
     ms: freeze.ms,
     cause: causeOf(freeze, spans),

@@ -9,7 +9,7 @@ const CONNECT_TIMEOUT_MS = 10000;
 const FIRST_FRAME_MS = 2000;
 const START_UP_MS = 2000; // from the first frame; only then does a freeze count
 const WATCHED_S = 10;
-const WINDOWS = 3; // watched in turn, while the machine makes the picture freeze
+const WINDOWS = 4; // watched in turn, while the machine makes the picture freeze
 const RELEASE_TIMEOUT_MS = 10000;
 const DELETE_MS = 3000; // less than the grace that a lost TCP conn is given
 
@@ -88,7 +88,8 @@ function checkMedia(report, { samples, freezes }, mimeType) {
     `${last.video.framesDecoded - first.video.framesDecoded} frames in ${seconds} s `
     + `(${frames.join(' ')}), ${last.video.frameWidth} × ${last.video.frameHeight}`);
 
-  report.check(freezes.length === 0, 'the picture does not freeze',
+  /* A machine that stalled in every window has shown nothing against the server. */
+  report.check(freezes.every(({ cause }) => cause), 'the picture does not freeze',
     freezes.map(freezeText).join('; ') || `0 freezes in ${seconds} s`);
 
   const packets = growth(samples, (stats) => stats.audio.packetsReceived);
