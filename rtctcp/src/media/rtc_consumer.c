@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#define CNAME "rtctcp"
-
 static void ask_keyframe(RtcConsumer *consumer) {
   if (consumer->source->publisher)
     rtc_publisher_ask_keyframe(consumer->source->publisher);
@@ -72,7 +70,7 @@ void rtc_consumer_report(RtcConsumer *consumer, const RtcPublisherTrack *from,
                                  .packets = track->stream->packets,
                                  .octets = track->stream->octets};
   if (rtc_rtcp_write_sr(compound, sizeof compound, &len, &own) == RTC_OK &&
-      rtc_rtcp_write_sdes_cname(compound, sizeof compound, &len, own.ssrc, CNAME) == RTC_OK)
+      rtc_rtcp_write_sdes_cname(compound, sizeof compound, &len, own.ssrc, RTC_CNAME) == RTC_OK)
     (void)rtc_connection_send_rtcp(consumer->connection, compound, len);
 }
 

@@ -1,6 +1,7 @@
 /* A source's publisher: the RTP of one Connection, and the reports back to it. */
 #include "media/rtc_publisher.h"
 
+#include "base/octets.h"
 #include "media/rtc_consumer_internal.h"
 #include "media/rtc_source_internal.h"
 #include "protocol/rtp.h"
@@ -11,13 +12,11 @@
 
 #define KEYFRAME_INTERVAL_US (500 * RTC_US_PER_MS)
 #define REPORT_INTERVAL_US   (1000 * RTC_US_PER_MS)
-/* draft-holmer-rmcat-transport-wide-cc-extensions-01 leaves it open; senders expect 50 to 250 ms.
- */
+/* The draft of transport-wide feedback leaves it open; senders expect 50 to 250 ms. */
 #define FEEDBACK_INTERVAL_US (50 * RTC_US_PER_MS)
 /* Senders report every second or less often. A report is a packet for every consumer, before all
  * their media, and an RTCP frame has room for more than 2,000 of them. */
 #define RELAY_INTERVAL_US (100 * RTC_US_PER_MS)
-#define CNAME             "rtctcp"
 
 static int64_t now_of(const RtcPublisher *publisher) {
   return rtc_worker_now(publisher->connection->shard->worker);
@@ -76,7 +75,7 @@ static void report(RtcPublisher *publisher, int64_t now_us) {
     return;
   size_t count = report_due ? report_blocks(publisher, blocks, now_us) : 0;
   if (rtc_rtcp_write_rr(compound, sizeof compound, &len, publisher->ssrc, blocks, count) ||
-      rtc_rtcp_write_sdes_cname(compound, sizeof compound, &len, publisher->ssrc, CNAME))
+      rtc_rtcp_write_sdes_cname(compound, sizeof compound, &len, publisher->ssrc, RTC_CNAME))
     return;
   publisher->feedback_us = now_us;
   RtcError feedback =
@@ -112,7 +111,7 @@ static void note_transport_sequence(RtcPublisher *publisher, const RtcPublisherT
   if (track->track.twcc_id == 0 ||
       !rtc_rtp_find_extension(header, track->track.twcc_id, &value, &len) || len < 2)
     return;
-  rtc_twcc_packet(&publisher->twcc, (uint16_t)(value[0] << 8 | value[1]), now_us);
+  rtc_twcc_packet(&publisher->twcc, rtc_read_u16(value), now_us);
 }
 
 static bool begins_keyframe(const RtcPublisherTrack *track, const uint8_t *payload, size_t len) {

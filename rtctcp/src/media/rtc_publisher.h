@@ -10,6 +10,9 @@
 
 #include <rtctcp/source.h>
 
+/* Of all that this side sends, RFC 3550 section 6.5.1. */
+#define RTC_CNAME "rtctcp"
+
 typedef struct RtcPublisherTrack {
   RtcTrack track;     /* with the SSRC once it is learnt */
   bool learnt;        /* the first packet has come */
