@@ -45,6 +45,7 @@ typedef enum RtcConnectionState {
   X(DTLS, "dtls")               /* the handshake failed here */                                    \
   X(FINGERPRINT, "fingerprint") /* the peer's certificate is not the signalled one */              \
   X(NO_MEMORY, "no-memory")                                                                        \
+  X(DRAIN, "drain")             /* not begun when a drain did, or cut by its deadline */           \
   X(WORKER_STOP, "worker-stop") /* the server or its worker stopped */
 
 typedef enum RtcClose {
@@ -122,6 +123,16 @@ RTC_API void rtc_connection_close(RtcConnection *connection);
 /* What the answer says of this side: ufrag, pwd, fingerprint, setup, passive candidates. */
 RTC_API void rtc_connection_local_transport(const RtcConnection *connection,
                                             RtcSdpTransport *transport);
+
+/* ICE restart (RFC 8445 section 9): makes new local credentials, which local_transport tells from
+ * here on, and takes the peer's new ufrag and pwd; DTLS, SRTP and the media go on. Attached TCP
+ * conns stay, and the old credentials stay good, until the peer nominates a TCP conn with the new
+ * ones; then what knows the old ones only is released. Another restart before that replaces the
+ * pending one.
+ * remote  its ufrag and pwd are taken, the rest is not looked at
+ * Errors: INVALID_ARGUMENT (no ufrag or no pwd), CLOSED, NO_MEMORY, SYSTEM: nothing has changed */
+RTC_API RTC_MUST_CHECK RtcError rtc_connection_restart_ice(RtcConnection *connection,
+                                                           const RtcSdpTransport *remote);
 
 RTC_API RtcConnectionState rtc_connection_state(const RtcConnection *connection);
 RTC_API RtcClose rtc_connection_close_reason(const RtcConnection *connection);

@@ -7,6 +7,7 @@
 #define RTCTCP_RTCTCP_H
 
 #include <rtctcp/connection.h>
+#include <rtctcp/debug.h>
 #include <rtctcp/error.h>
 #include <rtctcp/log.h>
 #include <rtctcp/packet.h>

@@ -73,11 +73,21 @@ RTC_API RTC_MUST_CHECK RtcError rtc_server_new(RtcServer **server, const RtcServ
 /* The port of the i-th listener (as bound), host byte order. Any thread. */
 RTC_API uint16_t rtc_server_port(const RtcServer *server, size_t listener);
 
+/* Ends softly. From here on rtc_connection_new says CLOSED, sessions that no TCP conn has reached
+ * end with CLOSED(DRAIN), and a first frame of none is refused; all others go on, and may come back
+ * on another TCP conn. When a worker's last session has ended, or at the deadline, which ends the
+ * rest with CLOSED(DRAIN), the worker's share closes as by rtc_server_close.
+ * deadline_ms  from now
+ * on_closed    as of rtc_server_close; a rtc_server_close that follows replaces it
+ * Any thread; once, before rtc_server_close. */
+RTC_API void rtc_server_drain(RtcServer *server, uint32_t deadline_ms, void (*on_closed)(void *arg),
+                              void *arg);
+
 /* Closes the listeners and then every session, with close_notify, on every worker.
  * on_closed is called once, on a worker's thread, when the last object of the server is gone from
  * its worker, so hosts give their handles back; rtc_server_destroy may be called from then on, on
  * any thread. (If every worker had stopped before, it is called from here.) NULL: none.
- * Any thread; once. A worker that stops does the same for its share. */
+ * Any thread; once, also during a drain. A worker that stops does the same for its share. */
 RTC_API void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg);
 
 /* Frees a closed server. NULL is fine. */

@@ -44,6 +44,8 @@ typedef enum RtcTcpConnState {
   X(FIRST_FRAME_MALFORMED, "first-frame-malformed")                                                \
   X(FIRST_FRAME_UNAUTHENTICATED, "first-frame-unauthenticated")                                    \
   X(NO_SUCH_SESSION, "no-such-session") /* the ufrag names no live session */                      \
+  X(DRAIN, "drain")                     /* the same, while the server drains */                    \
+  X(ICE_RESTART, "ice-restart")         /* one with the credentials of a restart was nominated */  \
   X(FRAME_MALFORMED, "frame-malformed") /* the stream of frames broke later */                     \
   X(NO_MEMORY, "no-memory")                                                                        \
   X(WORKER_STOP, "worker-stop")
