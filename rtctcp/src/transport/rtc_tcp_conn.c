@@ -137,6 +137,15 @@ static RtcError read_frames(RtcTcpConn *tcp) {
   return take_octets(tcp, buffer, (size_t)n);
 }
 
+/* What a wait has brought. It may have been detached in the wait, or by a callback of the flush. */
+static RtcError act(RtcTcpConn *tcp, unsigned events) {
+  if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL && (events & RTC_IO_WRITABLE) && tcp->blocked)
+    flush(tcp);
+  if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL)
+    return RTC_ERROR_CANCELED;
+  return events & RTC_IO_READABLE ? read_frames(tcp) : RTC_OK;
+}
+
 /* One wait, and what it brought. */
 static RtcError serve(RtcTcpConn *tcp) {
   const RtcServerSettings *settings = tcp->shard->settings;
@@ -144,13 +153,7 @@ static RtcError serve(RtcTcpConn *tcp) {
   unsigned events;
   int64_t timeout_us = stranger ? settings->first_frame_timeout_us : settings->session_timeout_us;
   RtcError error = rtc_io_wait(&tcp->io, tcp->heard_us + timeout_us, &events);
-  if (!error && !stranger && !tcp->connection)
-    return RTC_ERROR_CANCELED;
-  if (!error && (events & RTC_IO_WRITABLE) && tcp->blocked)
-    flush(tcp);
-  if (!error && (events & RTC_IO_READABLE))
-    error = read_frames(tcp);
-  return error;
+  return error ? error : act(tcp, events);
 }
 
 static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
