@@ -84,6 +84,7 @@ static void release_quietest_standby(RtcConnection *connection) {
 }
 
 void rtc_connection_attach(RtcConnection *connection, RtcTcpConn *tcp) {
+  assert(rtc_worker_is_current(connection->shard->worker) && tcp->shard == connection->shard);
   assert(connection->state != RTC_CONNECTION_STATE_CLOSED && !tcp->connection);
   if (connection->tcp_conn_count == RTC_CONNECTION_TCP_CONNS_MAX)
     release_quietest_standby(connection);
@@ -247,6 +248,7 @@ void rtc_connection_end(RtcConnection *connection, RtcClose close) {
   if (connection->state == RTC_CONNECTION_STATE_CLOSED)
     return;
   RtcShard *shard = connection->shard;
+  assert(rtc_worker_is_current(shard->worker));
   connection->close = close;
   shard->stats.closes[close]++;
   rtc_dtls_close(connection->dtls);
@@ -349,6 +351,7 @@ static RtcError enlist(RtcConnection *connection) {
 
 RtcError rtc_connection_open(RtcConnection **out, RtcShard *shard,
                              const RtcConnectionConfig *config) {
+  assert(rtc_worker_is_current(shard->worker));
   RtcConnection *connection = calloc(1, sizeof *connection);
   if (!connection)
     return RTC_ERROR_NO_MEMORY;

@@ -139,7 +139,7 @@ static RtcError read_frames(RtcTcpConn *tcp) {
 
 /* What a wait has brought. It may have been detached in the wait, or by a callback of the flush. */
 static RtcError act(RtcTcpConn *tcp, unsigned events) {
-  if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL && (events & RTC_IO_WRITABLE) && tcp->blocked)
+  if ((events & RTC_IO_WRITABLE) && tcp->blocked)
     flush(tcp);
   if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL)
     return RTC_ERROR_CANCELED;
@@ -152,7 +152,9 @@ static RtcError serve(RtcTcpConn *tcp) {
   bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
   unsigned events;
   int64_t timeout_us = stranger ? settings->first_frame_timeout_us : settings->session_timeout_us;
+  rtc_coroutine_allow_yield(tcp->shard->worker);
   RtcError error = rtc_io_wait(&tcp->io, tcp->heard_us + timeout_us, &events);
+  rtc_coroutine_forbid_yield(tcp->shard->worker);
   return error ? error : act(tcp, events);
 }
 
@@ -174,10 +176,14 @@ static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
   }
 }
 
+/* It yields at the first octet and in serve's wait, and nowhere else: no Connection method does. */
 static RtcError cycle(RtcResource *resource) {
   RtcTcpConn *tcp = (RtcTcpConn *)resource;
   RtcShard *shard = tcp->shard;
-  RtcError error = tcp->handed ? take_handed(tcp) : rtc_tcp_conn_await_first_octet(tcp);
+  RtcError error = tcp->handed ? RTC_OK : rtc_tcp_conn_await_first_octet(tcp);
+  rtc_coroutine_forbid_yield(shard->worker);
+  if (tcp->handed)
+    error = take_handed(tcp);
   while (!error)
     error = serve(tcp);
   rtc_tcp_conn_set_close(tcp, close_of(tcp, error));
@@ -187,6 +193,7 @@ static RtcError cycle(RtcResource *resource) {
     rtc_connection_lost(tcp->connection, tcp, tcp->close);
   else if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL)
     set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+  rtc_coroutine_allow_yield(shard->worker);
   return error;
 }
 
@@ -241,6 +248,7 @@ static RtcTcpClose close_of_refusal(RtcError error) {
 RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer, uint8_t *handed,
                              size_t handed_len) {
   RtcTcpConn *tcp;
+  assert(rtc_worker_is_current(shard->worker));
   shard->stats.tcp_conns.total++;
   RtcError error = rtc_admission_enter(&shard->admission, rtc_address_key(peer));
   if (error)
