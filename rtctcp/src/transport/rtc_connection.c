@@ -63,6 +63,18 @@ static void select_tcp_conn(RtcConnection *connection, RtcTcpConn *tcp) {
   rtc_tcp_conn_want_flush(tcp);
 }
 
+/* Media moves to tcp. What the last one has not taken whole is lost, or comes late.
+ * cut  the last one has a part of a frame that its socket did not take */
+static void move_media(RtcConnection *connection, RtcTcpConn *tcp, bool cut) {
+  if (cut)
+    rtc_send_queue_cut(&connection->send_queue);
+  select_tcp_conn(connection, tcp);
+}
+
+static bool is_cut(const RtcConnection *connection) {
+  return connection->selected && rtc_frame_writer_has_rest(&connection->selected->writer);
+}
+
 /* The standby that was heard last: the likeliest to be alive. NULL: there is none. */
 static RtcTcpConn *liveliest(const RtcConnection *connection) {
   RtcTcpConn *best = NULL;
@@ -134,7 +146,7 @@ void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp, bool use_c
   if (!connection->selected || (use_candidate && connection->selected != tcp)) {
     RTC_LOG(log_of(connection), DEBUG, "session=%s selects tcp-conn=%s", connection->ufrag,
             tcp->peer_text);
-    select_tcp_conn(connection, tcp);
+    move_media(connection, tcp, is_cut(connection));
   }
   if (connection->state == RTC_CONNECTION_STATE_NEW ||
       connection->state == RTC_CONNECTION_STATE_DISCONNECTED)
@@ -154,10 +166,11 @@ static void disconnect(RtcConnection *connection) {
 }
 
 void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close) {
+  bool cut = connection->selected == tcp && is_cut(connection);
   rtc_connection_detach(connection, tcp, close);
   if (connection->tcp_conn_count > 0) {
     if (!connection->selected)
-      select_tcp_conn(connection, liveliest(connection));
+      move_media(connection, liveliest(connection), cut);
     return;
   }
   /* The last one: it was silent for the session's timeout, or it is gone. */
