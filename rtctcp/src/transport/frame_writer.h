@@ -32,6 +32,9 @@ RTC_MUST_CHECK RtcError rtc_frame_writer_control(RtcFrameWriter *writer, const u
 /* Does a part of a frame, or more, wait that was taken from the media before it? */
 bool rtc_frame_writer_has_rest(const RtcFrameWriter *writer);
 
+/* What waits: the rest of the last chunk, and control frames [octets]. */
+size_t rtc_frame_writer_unsent(const RtcFrameWriter *writer);
+
 /* Writes whole frames of media to out, at most cap octets; returns how many. */
 typedef size_t (*RtcFrameFill)(uint8_t *out, size_t cap, void *arg);
 

@@ -350,6 +350,13 @@ void rtc_send_queue_cut(RtcSendQueue *queue) {
       stream->awaits_keyframe = stream->wants_keyframe = true;
 }
 
+size_t rtc_send_queue_packets(const RtcSendQueue *queue) {
+  size_t packets = 0;
+  for (int class = 0; class < RTC_SEND_CLASSES; class ++)
+    packets += queue->rings[class].count;
+  return packets;
+}
+
 /* -- End -- */
 
 void rtc_send_queue_clear(RtcSendQueue *queue) {

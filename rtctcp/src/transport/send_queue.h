@@ -71,6 +71,7 @@ RTC_MUST_CHECK RtcError rtc_send_queue_rtp(RtcSendQueue *queue, RtcStream *strea
 RTC_MUST_CHECK RtcError rtc_send_queue_rtcp(RtcSendQueue *queue, RtcPacket *packet, int64_t now_us);
 
 bool rtc_send_queue_empty(const RtcSendQueue *queue);
+size_t rtc_send_queue_packets(const RtcSendQueue *queue); /* that wait */
 
 /* What went out last may not arrive: of video only the newest keyframe that waits, and what follows
  * it, is of use. A stream without one awaits it; the next fill or rtp tells that it is wanted. */
