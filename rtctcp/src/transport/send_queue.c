@@ -176,6 +176,13 @@ static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t since_us, boo
   rtc_send_ring_filter(ring, is_kept_video, &(Pass){.queue = queue, .cause = cause});
 }
 
+void rtc_send_queue_cut(RtcSendQueue *queue) {
+  drop_video(queue, RTC_DROP_AWAIT_KEYFRAME, INT64_MIN, false);
+  for (RtcStream *stream = queue->streams; stream; stream = stream->next)
+    if (stream->config.media == RTC_MEDIA_VIDEO && stream->keep_from == SIZE_MAX)
+      stream->awaits_keyframe = stream->wants_keyframe = true;
+}
+
 static void drop_oldest(RtcSendQueue *queue, int class, RtcDrop cause) {
   RtcSendEntry entry = rtc_send_ring_pop(&queue->rings[class]);
   count_drop(queue, &entry, cause);
@@ -339,15 +346,6 @@ full:
 
 bool rtc_send_queue_empty(const RtcSendQueue *queue) {
   return queue->octets == 0;
-}
-
-/* -- Losses -- */
-
-void rtc_send_queue_cut(RtcSendQueue *queue) {
-  drop_video(queue, RTC_DROP_AWAIT_KEYFRAME, INT64_MIN, false);
-  for (RtcStream *stream = queue->streams; stream; stream = stream->next)
-    if (stream->config.media == RTC_MEDIA_VIDEO && stream->keep_from == SIZE_MAX)
-      stream->awaits_keyframe = stream->wants_keyframe = true;
 }
 
 size_t rtc_send_queue_packets(const RtcSendQueue *queue) {
