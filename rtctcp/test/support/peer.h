@@ -61,6 +61,8 @@ void peer_local_transport(const RtcPeer *peer, RtcSdpTransport *transport);
 int peer_set_remote(RtcPeer *peer, const RtcSdpTransport *transport);
 /* An ICE restart's offer: new random credentials. */
 void peer_restart_ice(RtcPeer *peer);
+/* Goes back to an earlier generation of credentials: ufrag and pwd of both sides. */
+void peer_use_credentials(RtcPeer *peer, const RtcSdpTransport *own, const RtcSdpTransport *remote);
 /* The next own certificate check takes any certificate. */
 void peer_trust_any(RtcPeer *peer);
 

@@ -280,9 +280,12 @@ static void one_too_many_replaces_the_quietest_standby(void **state) {
   HostSession *session = open_pair(host, LOW, LOW);
   RtcPeer *peer = session->peer;
   nominate(session, 0);
-  join(session, 2, 0);
-  join(session, 3, 0);
+  for (int conn = 2; conn < CONNS_MAX; conn++) {
+    usleep(2000);
+    join(session, conn, 0);
+  }
   assert_tcp_conns(session, CONNS_MAX);
+  usleep(2000);
   request(session, 1, 0); /* so that number 2 is the quietest, then 3, then 1 */
   static const int replaced[] = {2, 3, 1};
   for (size_t i = 0; i < COUNT_OF(replaced); i++) {
@@ -421,8 +424,7 @@ static void handshake_goes_on_over_the_standby(void **state) {
     join(session, 0, PEER_USE_CANDIDATE);
     join(session, 1, 0);
     peer_cut_in_after(session->peer, 0, 50); /* of the library's flight */
-    int result = peer_handshake(session->peer, setups[i] == RTC_SETUP_PASSIVE ? 0 : 200);
-    assert_true(result == PEER_TIMEOUT || result == PEER_CUT);
+    assert_int_equal(peer_handshake(session->peer, 50), PEER_TIMEOUT);
     peer_rst(session->peer, 0);
     peer_select(session->peer, 1);
     assert_int_equal(peer_handshake(session->peer, PEER_TIMEOUT_MS), PEER_OK);
