@@ -421,9 +421,14 @@ static void socket_is_handed_over_once(void **state) {
   end_farm(&farm);
 }
 
+/* Four times at least, and until a socket was accepted where its session is not: one in 2^24 runs
+ * waits for that in vain. */
+static bool is_enough(Farm *farm, int times) {
+  return times >= 24 || (times >= 4 && SUM(farm, tcp_closes[RTC_TCP_CLOSE_HANDED_OVER]) > 0);
+}
+
 /* A session that has lost its TCP conn comes back through whichever worker accepts it. */
 static void sessions_come_back_through_every_worker(void **state) {
-  enum { TIMES = 24 };
   (void)state;
   Farm farm;
   start_farm(&farm, 2);
@@ -431,7 +436,7 @@ static void sessions_come_back_through_every_worker(void **state) {
   connect_peer(session);
   assert_int_equal(peer_bind(session->peer, 0, PEER_USE_CANDIDATE), PEER_OK);
   finish_handshake(session);
-  for (int i = 0; i < TIMES; i++) {
+  for (int i = 0; !is_enough(&farm, i); i++) {
     peer_rst(session->peer, 0);
     await_state(session, RTC_CONNECTION_STATE_DISCONNECTED);
     assert_int_equal(peer_reconnect(session->peer, 0, PEER_USE_CANDIDATE), PEER_OK);
@@ -455,7 +460,6 @@ static void restart_ice(void *arg) {
 /* The credentials of an ICE restart name the same worker, and lead to it from every one; the old
  * ones lead nowhere any more. */
 static void restarted_sessions_are_found_from_every_worker(void **state) {
-  enum { TIMES = 24 };
   (void)state;
   Farm farm;
   start_farm(&farm, 2);
@@ -463,18 +467,19 @@ static void restarted_sessions_are_found_from_every_worker(void **state) {
   connect_peer(session);
   assert_int_equal(peer_bind(session->peer, 0, PEER_USE_CANDIDATE), PEER_OK);
   finish_handshake(session);
-  for (int i = 1; i <= TIMES; i++) {
+  int times = 0;
+  while (!is_enough(&farm, times)) {
     peer_restart_ice(session->peer);
     run_on(farm.workers[0], restart_ice, session);
     assert_int_equal(peer_set_remote(session->peer, &session->answer), PEER_OK);
-    int conn = i % 2;
+    int conn = ++times % 2;
     assert_int_equal(peer_connect_conn(session->peer, conn, "127.0.0.1", farm.port), PEER_OK);
     assert_int_equal(peer_bind(session->peer, conn, PEER_USE_CANDIDATE), PEER_OK);
     assert_int_equal(peer_wait_closed(session->peer, 1 - conn, PEER_TIMEOUT_MS), PEER_EOF);
     assert_packet_comes(session);
   }
   assert_true(SUM(&farm, tcp_closes[RTC_TCP_CLOSE_HANDED_OVER]) > 0);
-  AWAIT_SUM(&farm, tcp_closes[RTC_TCP_CLOSE_ICE_RESTART], TIMES);
+  AWAIT_SUM(&farm, tcp_closes[RTC_TCP_CLOSE_ICE_RESTART], (uint64_t)times);
   assert_int_equal(SUM(&farm, handshakes), 1);
   assert_int_equal(atomic_load(&session->state), RTC_CONNECTION_STATE_CONNECTED);
   end_farm(&farm);
