@@ -17,6 +17,12 @@
  * Over a reliable transport none come, so a peer gets a few at most. */
 #define EARLY_RECORDS_MAX 8
 
+/* Of a client's last flight. A server that has it, and whose answer was lost, has no timer any
+ * more: it answers a Finished that it sees again (RFC 6347 section 4.2.4), but drops records whose
+ * numbers it has seen. So this flight is sent again under new numbers, and only OpenSSL can seal it
+ * so. */
+#define COPIES_MAX 2
+
 struct RtcDtls {
   SSL *ssl; /* owned; NULL when CLOSED or FAILED */
   RtcDtlsBio ends;
@@ -28,7 +34,10 @@ struct RtcDtls {
   unsigned early_count; /* records that OpenSSL may have set aside */
   RtcDtlsFlight fresh;  /* what OpenSSL has written and is not given out yet */
   RtcDtlsFlight last;   /* the last flight, which the peer may not have */
-  RtcFingerprint *fingerprints; /* owned: the peer's, of one hash */
+  RtcDtlsFlight copies[COPIES_MAX]; /* of it, under new numbers; see on_timer */
+  size_t copy_count, copy_at;       /* made, used up */
+  RtcDtlsFlight *writes_to;         /* borrowed: fresh, or a copy while it is made */
+  RtcFingerprint *fingerprints;     /* owned: the peer's, of one hash */
   size_t fingerprint_count;
   RtcDtlsCallbacks callbacks;
   const RtcLog *log; /* borrowed */
@@ -138,6 +147,7 @@ static void handshake(RtcDtls *dtls) {
     ERR_clear_error();
     result = SSL_do_handshake(dtls->ssl);
   } while (result != 1 && step_over_warning(dtls));
+  dtls->writes_to = &dtls->fresh;
   if (result == 1)
     set_connected(dtls);
   else
@@ -177,7 +187,7 @@ static void release(RtcDtls *dtls) {
   if (is_over(dtls)) {
     SSL_free(dtls->ssl);
     dtls->ssl = NULL;
-    rtc_dtls_flight_finish(&dtls->last);
+    rtc_dtls_forget_flight(dtls);
   } else if (dtls->state == RTC_DTLS_STATE_CONNECTED) {
     SSL_free_buffers(dtls->ssl);
   }
@@ -187,7 +197,7 @@ static void release(RtcDtls *dtls) {
 
 static RtcError on_write(void *arg, const uint8_t *records, size_t len) {
   RtcDtls *dtls = arg;
-  return rtc_dtls_flight_append(&dtls->fresh, records, len);
+  return rtc_dtls_flight_append(dtls->writes_to, records, len);
 }
 
 /* OpenSSL 3.0 reads a warning of DTLS again and again, until it takes it for too many. As if the
@@ -205,10 +215,26 @@ static void on_info(const SSL *ssl, int where, int alert) {
   SSL_set_shutdown(dtls->ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
+static void drop_copies(RtcDtls *dtls) {
+  for (size_t i = 0; i < COPIES_MAX; i++)
+    rtc_dtls_flight_finish(&dtls->copies[i]);
+  dtls->copy_count = dtls->copy_at = 0;
+}
+
+/* OpenSSL asks for the time to wait when a flight begins, and when the time is over, which it sees
+ * at its next read, before it sends the flight again. Without any time the copies are made at once.
+ */
 static unsigned on_timer(SSL *ssl, unsigned timeout_us) {
-  (void)ssl;
+  RtcDtls *dtls = SSL_get_app_data(ssl);
   (void)timeout_us;
-  return TIMER_US;
+  if (SSL_is_server(ssl) || dtls->last.len == 0)
+    return TIMER_US;
+  if (dtls->fresh.len == 0) { /* after a HelloVerifyRequest it is another one */
+    drop_copies(dtls);
+    return 0;
+  }
+  dtls->writes_to = &dtls->copies[dtls->copy_count++];
+  return dtls->copy_count < COPIES_MAX ? 0 : TIMER_US;
 }
 
 /* Runs in every handshake, in both roles, after the hellos: the peer must prove who it is, and no
@@ -264,6 +290,7 @@ RtcError rtc_dtls_new(RtcDtls **dtls, const RtcDtlsContext *context, RtcDtlsRole
   if (!made)
     return RTC_ERROR_NO_MEMORY;
   made->ends = (RtcDtlsBio){.write = on_write, .arg = made};
+  made->writes_to = &made->fresh;
   made->callbacks = *callbacks;
   made->log = log;
   made->tag = strdup(tag);
@@ -290,7 +317,7 @@ void rtc_dtls_destroy(RtcDtls *dtls) {
     return;
   SSL_free(dtls->ssl);
   rtc_dtls_flight_finish(&dtls->fresh);
-  rtc_dtls_flight_finish(&dtls->last);
+  rtc_dtls_forget_flight(dtls);
   free(dtls->fingerprints);
   free(dtls->tag);
   free(dtls);
@@ -345,11 +372,14 @@ RtcError rtc_dtls_input(RtcDtls *dtls, const uint8_t *datagram, size_t len) {
 }
 
 void rtc_dtls_resend(RtcDtls *dtls) {
+  if (dtls->copy_at < dtls->copy_count)
+    rtc_dtls_flight_replace(&dtls->last, &dtls->copies[dtls->copy_at++]);
   rtc_dtls_flight_output(&dtls->last, &dtls->callbacks);
 }
 
 void rtc_dtls_forget_flight(RtcDtls *dtls) {
   rtc_dtls_flight_finish(&dtls->last);
+  drop_copies(dtls);
 }
 
 void rtc_dtls_close(RtcDtls *dtls) {

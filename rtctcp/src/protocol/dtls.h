@@ -78,7 +78,9 @@ void rtc_dtls_start(RtcDtls *dtls);
 RTC_MUST_CHECK RtcError rtc_dtls_input(RtcDtls *dtls, const uint8_t *datagram, size_t len);
 
 /* Gives the last flight out once more, octet for octet: what had come is a replay to the peer, what
- * had not is news. Nothing happens when there is none, or when the peer has shown to have it. */
+ * had not is news. A client's last flight has new record numbers the first two times, for it asks a
+ * server that has ended its handshake for the last flight of that. Nothing happens when there is
+ * none, or when the peer has shown to have it. */
 void rtc_dtls_resend(RtcDtls *dtls);
 
 /* The peer has the last flight (its first SRTP packet has come): its memory is given back. */

@@ -53,6 +53,10 @@ RtcError rtc_frame_writer_control(RtcFrameWriter *writer, const uint8_t *octets,
   return RTC_OK;
 }
 
+bool rtc_frame_writer_has_rest(const RtcFrameWriter *writer) {
+  return writer->rest_len > writer->rest_at;
+}
+
 /* Moves control frames into the chunk as far as they fit. */
 static size_t take_control(RtcFrameWriter *writer, uint8_t *chunk, size_t cap) {
   size_t len = 0;

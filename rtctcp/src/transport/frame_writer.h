@@ -29,6 +29,9 @@ void rtc_frame_writer_finish(RtcFrameWriter *writer); /* fine twice */
 RTC_MUST_CHECK RtcError rtc_frame_writer_control(RtcFrameWriter *writer, const uint8_t *frame,
                                                  size_t len);
 
+/* Does a part of a frame, or more, wait that was taken from the media before it? */
+bool rtc_frame_writer_has_rest(const RtcFrameWriter *writer);
+
 /* What waits: the rest of the last chunk, and control frames [octets]. */
 size_t rtc_frame_writer_unsent(const RtcFrameWriter *writer);
 

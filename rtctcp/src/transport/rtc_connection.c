@@ -56,24 +56,6 @@ void rtc_connection_drop(RtcConnection *connection, RtcDrop drop) {
 
 /* -- TCP conns -- */
 
-static void select_tcp_conn(RtcConnection *connection, RtcTcpConn *tcp) {
-  connection->selected = tcp;
-  if (!tcp || connection->state == RTC_CONNECTION_STATE_NEW)
-    return;
-  /* What the last one took of a flight may be lost. */
-  rtc_dtls_resend(connection->dtls);
-  rtc_tcp_conn_want_flush(tcp);
-}
-
-/* The standby that was heard last: the likeliest to be alive. NULL: there is none. */
-static RtcTcpConn *liveliest(const RtcConnection *connection) {
-  RtcTcpConn *best = NULL;
-  for (size_t i = 0; i < connection->tcp_conn_count; i++)
-    if (!best || connection->tcp_conns[i]->heard_us > best->heard_us)
-      best = connection->tcp_conns[i];
-  return best;
-}
-
 static void release_quietest_standby(RtcConnection *connection) {
   RtcTcpConn *const *tcp_conns = connection->tcp_conns;
   RtcTcpConn *worst = tcp_conns[tcp_conns[0] == connection->selected];
@@ -103,7 +85,7 @@ void rtc_connection_detach(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClo
   connection->tcp_conns[i] = connection->tcp_conns[--connection->tcp_conn_count];
   connection->tcp_conns[connection->tcp_conn_count] = NULL;
   if (connection->selected == tcp)
-    select_tcp_conn(connection, NULL);
+    connection->selected = NULL;
   tcp->connection = NULL;
   rtc_tcp_conn_detached(tcp, close);
   rtc_tcp_conn_unref(&handle);
@@ -188,16 +170,15 @@ static void complete_restart(RtcConnection *connection) {
 /* -- Binding -- */
 
 void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp,
-                          const RtcIceCredentials *proven, bool use_candidate) {
+                          const RtcIceCredentials *proven, const RtcStunOutcome *request) {
   bool restarted = proven == connection->restart;
   rtc_tcp_conn_heard(tcp);
   tcp->restarted = tcp->restarted || restarted;
-  if (!connection->selected || (use_candidate && connection->selected != tcp)) {
-    RTC_LOG(log_of(connection), DEBUG, "session=%s selects tcp-conn=%s", connection->tag,
-            tcp->peer_text);
-    select_tcp_conn(connection, tcp);
-  }
-  if (restarted && use_candidate)
+  if (!connection->selected)
+    rtc_connection_select(connection, tcp);
+  if (request->use_candidate)
+    rtc_connection_nominate(connection, tcp, request->priority, restarted);
+  if (restarted && request->use_candidate)
     complete_restart(connection);
   if (connection->state == RTC_CONNECTION_STATE_NEW ||
       connection->state == RTC_CONNECTION_STATE_DISCONNECTED)
@@ -217,10 +198,11 @@ static void disconnect(RtcConnection *connection) {
 }
 
 void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close) {
+  bool cut = connection->selected == tcp && rtc_connection_is_cut(connection);
   rtc_connection_detach(connection, tcp, close);
   if (connection->tcp_conn_count > 0) {
     if (!connection->selected)
-      select_tcp_conn(connection, liveliest(connection));
+      rtc_connection_fail_over(connection, cut);
     return;
   }
   /* The last one: it was silent for the session's timeout, or it is gone. */

@@ -41,7 +41,7 @@ static void input_stun(RtcConnection *connection, RtcTcpConn *tcp, const uint8_t
       rtc_tcp_conn_send_control(tcp, outcome.response, outcome.response_len) != RTC_OK)
     rtc_connection_drop(connection, RTC_DROP_QUEUE_FULL);
   if (outcome.result == RTC_STUN_BINDING_REQUEST)
-    rtc_connection_bound(connection, tcp, lookup.named, outcome.use_candidate);
+    rtc_connection_bound(connection, tcp, lookup.named, &outcome);
   else if (outcome.result == RTC_STUN_REFUSED || outcome.result == RTC_STUN_IGNORED)
     rtc_connection_drop(connection, RTC_DROP_STUN);
 }
@@ -144,6 +144,7 @@ static void input_srtp(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *pack
     rtc_dtls_forget_flight(connection->dtls);
   connection->stats.octets_in += len;
   rtc_tcp_conn_heard(tcp);
+  rtc_connection_brought_media(connection, tcp);
   if (rtcp)
     rtc_connection_tell_rtcp(connection, packet, len);
   else

@@ -71,7 +71,7 @@ void rtc_connection_detach(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClo
 /* An authenticated binding request has come on an attached TCP conn, and its answer is queued.
  * proven  the credentials that it was made with: one of the Connection's */
 void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp,
-                          const RtcIceCredentials *proven, bool use_candidate);
+                          const RtcIceCredentials *proven, const RtcStunOutcome *request);
 
 /* One frame of an attached TCP conn; opened in place. The Connection may be CLOSED after it. */
 void rtc_connection_input(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *frame, size_t len);
@@ -94,6 +94,22 @@ void rtc_connection_end(RtcConnection *connection, RtcClose close);
 
 void rtc_connection_set_state(RtcConnection *connection, RtcConnectionState state);
 void rtc_connection_drop(RtcConnection *connection, RtcDrop drop);
+
+/* Media takes this attached TCP conn from now on. */
+void rtc_connection_select(RtcConnection *connection, RtcTcpConn *tcp);
+
+/* Has the selected one a part of a frame that its socket did not take? */
+bool rtc_connection_is_cut(const RtcConnection *connection);
+
+/* The selected TCP conn is gone: another attached one takes its place. cut: it was, as above */
+void rtc_connection_fail_over(RtcConnection *connection, bool cut);
+
+/* A request on tcp has nominated it. restarted: with the credentials of a pending ICE restart */
+void rtc_connection_nominate(RtcConnection *connection, RtcTcpConn *tcp, uint32_t priority,
+                             bool restarted);
+
+/* An authentic media packet has come on tcp. */
+void rtc_connection_brought_media(RtcConnection *connection, RtcTcpConn *tcp);
 
 /* Acts on what the last DTLS call has brought about: keys, a close, a failure. */
 void rtc_connection_dtls_changed(RtcConnection *connection);

@@ -191,6 +191,6 @@ RtcError rtc_tcp_conn_admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len) {
   }
   rtc_connection_attach(lookup.connection, tcp);
   answer(tcp, &outcome);
-  rtc_connection_bound(lookup.connection, tcp, lookup.named, outcome.use_candidate);
+  rtc_connection_bound(lookup.connection, tcp, lookup.named, &outcome);
   return tcp->connection ? RTC_OK : RTC_ERROR_CANCELED;
 }

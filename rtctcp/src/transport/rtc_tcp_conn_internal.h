@@ -20,9 +20,12 @@ struct RtcTcpConn {
   int fd;            /* owned; -1: handed to the host */
   RtcAddress peer;
   char peer_text[RTC_ADDRESS_TEXT_MAX];
-  bool restarted; /* has proven the credentials of the ICE restart that is pending */
-  bool admitted;  /* counted by the shard's admission, as not authenticated */
-  bool blocked;   /* the socket takes no more: the coroutine awaits that it does */
+  bool restarted;    /* has proven the credentials of the ICE restart that is pending */
+  bool nominated;    /* a request has said USE-CANDIDATE */
+  bool contends;     /* it was nominated after the selected one, which it does not outrank */
+  uint32_t priority; /* what the nomination said (RFC 8445 section 7.1.1) */
+  bool admitted;     /* counted by the shard's admission, as not authenticated */
+  bool blocked;      /* the socket takes no more: the coroutine awaits that it does */
   RtcIo io;
   RtcFrameReader reader;
   RtcFrameWriter writer;

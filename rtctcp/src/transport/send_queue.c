@@ -160,12 +160,13 @@ static bool is_kept_video(const RtcSendEntry *entry, void *arg) {
 }
 
 /* Drops whole frames of video: those before a stream's newest keyframe where one waits that was
- * queued since then, else all; then the stream awaits one. */
-static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t since_us) {
+ * queued since then, else all; then the stream awaits one.
+ * begun  a frame that has begun to go out is finished */
+static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t since_us, bool begun) {
   RtcSendRing *ring = &queue->rings[RTC_SEND_CLASS_VIDEO];
   for (RtcStream *stream = queue->streams; stream; stream = stream->next) {
     stream->keep_from = SIZE_MAX;
-    stream->frame_has_begun = true;
+    stream->frame_has_begun = begun;
   }
   for (size_t i = 0; i < ring->count; i++) {
     const RtcSendEntry *entry = rtc_send_ring_at(ring, i);
@@ -173,6 +174,13 @@ static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t since_us) {
       entry->stream->keep_from = i;
   }
   rtc_send_ring_filter(ring, is_kept_video, &(Pass){.queue = queue, .cause = cause});
+}
+
+void rtc_send_queue_cut(RtcSendQueue *queue) {
+  drop_video(queue, RTC_DROP_AWAIT_KEYFRAME, INT64_MIN, false);
+  for (RtcStream *stream = queue->streams; stream; stream = stream->next)
+    if (stream->config.media == RTC_MEDIA_VIDEO && stream->keep_from == SIZE_MAX)
+      stream->awaits_keyframe = stream->wants_keyframe = true;
 }
 
 static void drop_oldest(RtcSendQueue *queue, int class, RtcDrop cause) {
@@ -193,7 +201,7 @@ static void drop_late(RtcSendQueue *queue, int64_t now_us) {
       return;
     /* The rest of a frame that has begun goes on; the first one after it decides. */
     if (entry->flags & RTC_SEND_FRAME_START) {
-      drop_video(queue, RTC_DROP_QUEUE_LATE, now_us - queue->limits.video_age_us);
+      drop_video(queue, RTC_DROP_QUEUE_LATE, now_us - queue->limits.video_age_us, true);
       return;
     }
   }
@@ -203,10 +211,10 @@ static void drop_late(RtcSendQueue *queue, int64_t now_us) {
 static bool make_room(RtcSendQueue *queue, int class, size_t need, int64_t now_us) {
   if (queue->octets + need <= queue->limits.octets)
     return true;
-  drop_video(queue, RTC_DROP_QUEUE_FULL, now_us - queue->limits.video_age_us);
+  drop_video(queue, RTC_DROP_QUEUE_FULL, now_us - queue->limits.video_age_us, true);
   /* Not even the keyframe has room, so what follows it has none: it would be cut. */
   if (queue->octets + need > queue->limits.octets)
-    drop_video(queue, RTC_DROP_QUEUE_FULL, INT64_MAX);
+    drop_video(queue, RTC_DROP_QUEUE_FULL, INT64_MAX, true);
   RtcSendRing *audio = &queue->rings[RTC_SEND_CLASS_AUDIO];
   while (class != RTC_SEND_CLASS_VIDEO && audio->count &&
          queue->octets + need > queue->limits.octets)

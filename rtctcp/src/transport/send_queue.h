@@ -73,6 +73,10 @@ RTC_MUST_CHECK RtcError rtc_send_queue_rtcp(RtcSendQueue *queue, RtcPacket *pack
 bool rtc_send_queue_empty(const RtcSendQueue *queue);
 size_t rtc_send_queue_packets(const RtcSendQueue *queue); /* that wait */
 
+/* What went out last may not arrive: of video only the newest keyframe that waits, and what follows
+ * it, is of use. A stream without one awaits it; the next fill or rtp tells that it is wanted. */
+void rtc_send_queue_cut(RtcSendQueue *queue);
+
 /* Drops all; video begins again with a keyframe. */
 void rtc_send_queue_clear(RtcSendQueue *queue);
 

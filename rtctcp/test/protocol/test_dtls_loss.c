@@ -195,8 +195,8 @@ static void assert_resent(DtlsSide *side, const Datagrams *flight) {
 /* The same octets, as often as asked, until the next flight takes their place. */
 static void resent_flight_is_the_same_octet_for_octet(void **state) {
   (void)state;
-  static Datagrams hello, answer, last;
-  hello.count = answer.count = last.count = 0;
+  static Datagrams hello, answer;
+  hello.count = answer.count = 0;
   start_pair();
   rtc_dtls_resend(server.dtls);
   assert_int_equal(server.out.count, 0);
@@ -206,9 +206,93 @@ static void resent_flight_is_the_same_octet_for_octet(void **state) {
   dtls_side_input(&server, &hello.items[0]);
   datagrams_move(&answer, &server.out);
   assert_resent(&server, &answer);
-  dtls_side_input(&client, &answer.items[0]);
+}
+
+static bool is_finished(const DtlsPeer *of) {
+  return SSL_is_init_finished(of->ssl);
+}
+
+static int make_cookie(SSL *ssl, unsigned char *cookie, unsigned *len) {
+  (void)ssl;
+  memcpy(cookie, "cookie", *len = 6);
+  return 1;
+}
+
+static int check_cookie(SSL *ssl, const unsigned char *cookie, unsigned len) {
+  (void)ssl;
+  return len == 6 && memcmp(cookie, "cookie", len) == 0;
+}
+
+/* RFC 6347 section 4.2.1: the client says hello twice. */
+static void use_cookies(DtlsPeer *of) {
+  SSL_CTX_set_cookie_generate_cb(of->ctx, make_cookie);
+  SSL_CTX_set_cookie_verify_cb(of->ctx, check_cookie);
+  SSL_set_options(of->ssl, SSL_OP_COOKIE_EXCHANGE);
+}
+
+/* A server peer has ended its handshake; its last flight is lost. */
+static void lose_last_flight_of_server_peer(bool asks_for_cookie) {
+  RtcFingerprint fingerprint;
+  dtls_peer_init(&peer, &(DtlsPeerConfig){.is_server = true, .profiles = "SRTP_AEAD_AES_128_GCM"});
+  if (asks_for_cookie)
+    use_cookies(&peer);
+  dtls_peer_fingerprint(&peer, "sha-256", &fingerprint);
+  dtls_side_init(&client, context, RTC_DTLS_ROLE_CLIENT, &fingerprint, 1);
+  rtc_dtls_start(client.dtls);
+  while (!is_finished(&peer)) {
+    for (size_t i = 0; i < client.out.count; i++)
+      dtls_peer_input(&peer, &client.out.items[i]);
+    client.out.count = 0;
+    for (size_t i = 0; i < peer.out.count && !is_finished(&peer); i++)
+      dtls_side_input(&client, &peer.out.items[i]);
+    peer.out.count = 0;
+  }
+  assert_false(is_connected(&client));
+}
+
+static void resend_to_peer(void) {
+  rtc_dtls_resend(client.dtls);
+  assert_true(client.out.count > 0);
+  for (size_t i = 0; i < client.out.count; i++)
+    dtls_peer_input(&peer, &client.out.items[i]);
+  client.out.count = 0;
+}
+
+/* A server that is done has no timer: the client's flight under new numbers makes it answer, and
+ * once more if that is lost too. From then on it is octet for octet. */
+static void client_asks_a_server_that_is_done_for_its_last_flight(void **state) {
+  (void)state;
+  static Datagrams last;
+  for (int lost = 0; lost < 2; lost++) {
+    lose_last_flight_of_server_peer(false);
+    for (int times = 0; times <= lost; times++) {
+      peer.out.count = 0;
+      resend_to_peer();
+      assert_true(peer.out.count > 0);
+    }
+    dtls_side_talk_to_peer(&client, &peer);
+    assert_true(is_connected(&client));
+    finish(NULL);
+  }
+  lose_last_flight_of_server_peer(false);
+  resend_to_peer();
+  rtc_dtls_resend(client.dtls);
+  last.count = 0;
   datagrams_move(&last, &client.out);
   assert_resent(&client, &last);
+}
+
+/* The flight before the last one is not taken for it: a second hello is only a hello. */
+static void server_with_cookies_is_asked_likewise(void **state) {
+  (void)state;
+  lose_last_flight_of_server_peer(true);
+  for (int times = 0; times < 2; times++) {
+    peer.out.count = 0;
+    resend_to_peer();
+    assert_true(peer.out.count > 0);
+  }
+  dtls_side_talk_to_peer(&client, &peer);
+  assert_true(is_connected(&client));
 }
 
 /* The server's last flight is kept until the peer is known to have it; the client's is not, for
@@ -441,6 +525,8 @@ int main(void) {
       cmocka_unit_test_teardown(repeated_records_are_harmless, finish),
       cmocka_unit_test_teardown(swapped_records_are_put_in_order, finish),
       cmocka_unit_test_teardown(resent_flight_is_the_same_octet_for_octet, finish),
+      cmocka_unit_test_teardown(client_asks_a_server_that_is_done_for_its_last_flight, finish),
+      cmocka_unit_test_teardown(server_with_cookies_is_asked_likewise, finish),
       cmocka_unit_test_teardown(last_flight_is_kept_until_forgotten, finish),
       cmocka_unit_test_teardown(retransmission_of_the_peer_brings_the_last_flight_again, finish),
       cmocka_unit_test_teardown(lost_record_is_made_good_by_the_peers_timer, finish),

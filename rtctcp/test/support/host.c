@@ -139,15 +139,19 @@ void host_await_idle(Host *host) {
 
 /* -- Setup -- */
 
+static const char *address_of(const char *listen) {
+  return listen[0] == '[' ? "::1" : "127.0.0.1";
+}
+
 static void start_server(Host *host) {
   const HostConfig *own = &host->config;
-  const char *listen = own->listen ? own->listen : "127.0.0.1:0";
+  const char *listen[] = {own->listen ? own->listen : "127.0.0.1:0", own->also_listen};
   RtcServerConfig config;
   rtc_server_config_init(&config);
   config.workers = &host->worker;
   config.worker_count = 1;
-  config.listen = &listen;
-  config.listen_count = 1;
+  config.listen = listen;
+  config.listen_count = own->also_listen ? 2 : 1;
   if (own->first_frame_ms)
     config.first_frame_timeout_ms = own->first_frame_ms;
   if (own->session_timeout_ms)
@@ -163,7 +167,11 @@ static void start_server(Host *host) {
   config.arg = host;
   assert_int_equal(rtc_server_new(&host->server, &config, NULL), RTC_OK);
   host->port = rtc_server_port(host->server, 0);
-  host->address = listen[0] == '[' ? "::1" : "127.0.0.1";
+  host->address = address_of(listen[0]);
+  if (!own->also_listen)
+    return;
+  host->also_port = rtc_server_port(host->server, 1);
+  host->also_address = address_of(own->also_listen);
 }
 
 /* The accept loop and the manager start in the worker's own time. */

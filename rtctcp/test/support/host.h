@@ -19,6 +19,7 @@
 
 typedef struct HostConfig {
   const char *listen;          /* NULL: "127.0.0.1:0" */
+  const char *also_listen;     /* the same server's second listener; NULL: none */
   uint32_t first_frame_ms;     /* 0: the library's default */
   uint32_t session_timeout_ms; /* 0: the library's default */
   int32_t grace_ms;            /* 0: the library's default; -1: none */
@@ -70,6 +71,8 @@ struct Host {
   RtcServer *server; /* owned */
   uint16_t port;
   const char *address;
+  uint16_t also_port; /* of also_listen */
+  const char *also_address;
   pthread_mutex_t lock;
   pthread_cond_t changed;
   HostSession sessions[HOST_SESSIONS_MAX];

@@ -235,6 +235,14 @@ bool nice_peer_connect(NicePeer *peer, const RtcSdpTransport *remote) {
   return nice_agent_parse_remote_sdp(peer->agent, text) > 0;
 }
 
+bool nice_peer_restart(NicePeer *peer) {
+  pthread_mutex_lock(&peer->lock);
+  peer->selected = false;
+  peer->state = NICE_COMPONENT_STATE_GATHERING; /* whatever is told next is new */
+  pthread_mutex_unlock(&peer->lock);
+  return nice_agent_restart_stream(peer->agent, peer->stream);
+}
+
 /* -- Life -- */
 
 static NiceAgent *make_agent(GMainContext *context, const NicePeerConfig *config) {

@@ -31,6 +31,10 @@ bool nice_peer_local_transport(const NicePeer *peer, RtcSdpTransport *transport)
 /* The agent reads this as SDP, and begins its checks. false: it found no candidate in there */
 bool nice_peer_connect(NicePeer *peer, const RtcSdpTransport *remote);
 
+/* An ICE restart's offer: new credentials of the agent's stream, for nice_peer_local_transport; the
+ * answer is given to nice_peer_connect. false: libnice refuses */
+bool nice_peer_restart(NicePeer *peer);
+
 /* The other end of the wire, a socket. The caller owns it; to be asked for once. */
 int nice_peer_wire(NicePeer *peer);
 

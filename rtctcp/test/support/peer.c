@@ -134,6 +134,14 @@ void peer_restart_ice(RtcPeer *peer) {
   make_credential(peer->pwd, 24);
 }
 
+void peer_use_credentials(RtcPeer *peer, const RtcSdpTransport *own,
+                          const RtcSdpTransport *remote) {
+  memcpy(peer->ufrag, own->ufrag, sizeof peer->ufrag);
+  memcpy(peer->pwd, own->pwd, sizeof peer->pwd);
+  memcpy(peer->remote_ufrag, remote->ufrag, sizeof peer->remote_ufrag);
+  memcpy(peer->remote_pwd, remote->pwd, sizeof peer->remote_pwd);
+}
+
 void peer_trust_any(RtcPeer *peer) {
   peer->trust_any = true;
 }

@@ -63,6 +63,8 @@ void peer_local_transport(const RtcPeer *peer, RtcSdpTransport *transport);
 int peer_set_remote(RtcPeer *peer, const RtcSdpTransport *transport);
 /* An ICE restart's offer: new random credentials. */
 void peer_restart_ice(RtcPeer *peer);
+/* Goes back to an earlier generation of credentials: ufrag and pwd of both sides. */
+void peer_use_credentials(RtcPeer *peer, const RtcSdpTransport *own, const RtcSdpTransport *remote);
 /* The next own certificate check takes any certificate. */
 void peer_trust_any(RtcPeer *peer);
 
@@ -95,6 +97,11 @@ void peer_fin(RtcPeer *peer, int conn);   /* shuts the write side; reading goes 
 void peer_close(RtcPeer *peer, int conn); /* close(2) */
 void peer_rst(RtcPeer *peer, int conn);   /* closes with a RST */
 
+/* The conn dies as networks do, with nobody told, once so many more octets have come in, or have
+ * gone out: nothing more is read of it (PEER_CUT), and what is sent on it is swallowed. */
+void peer_cut_in_after(RtcPeer *peer, int conn, size_t octets);
+void peer_cut_out_after(RtcPeer *peer, int conn, size_t octets);
+
 /* Reads a conn to its end: answers STUN, feeds DTLS, drops media.
  * returns  PEER_EOF, PEER_CUT, PEER_RESET; PEER_TIMEOUT: it is still open */
 int peer_wait_closed(RtcPeer *peer, int conn, int timeout_ms);
@@ -115,6 +122,8 @@ enum {
   PEER_INDICATION = 1 << 10,      /* a binding indication: nothing is awaited */
 };
 
+/* PRIORITY of this conn's requests from here on; conns opened anew keep it. */
+void peer_set_priority(RtcPeer *peer, int conn, uint32_t priority);
 /* Writes a binding request as Chrome does (an unknown optional attribute in it), for conn's next
  * peer_await_response. returns its length, or a PeerResult */
 int peer_make_request(RtcPeer *peer, int conn, unsigned flags, uint8_t request[PEER_STUN_MAX]);

@@ -11,12 +11,21 @@
 
 #define PEER_CREDENTIAL_CAP (RTC_SDP_CREDENTIAL_MAX + 1)
 
+/* How much of a direction is left before the conn is cut. */
+typedef struct PeerCut {
+  bool limited;
+  size_t left; /* [octets] */
+} PeerCut;
+
 typedef struct PeerConn {
   int fd;         /* -1: none */
   int ended;      /* PeerResult that reading ended with; 0: it has not */
   bool bound;     /* a binding request was answered with success */
   bool early;     /* something else than STUN came before that */
   bool requested; /* a request was made that is not answered */
+  PeerCut in, out;
+  bool dead;         /* one of them has run out */
+  uint32_t priority; /* what its requests say; 0: PRIORITY_PRFLX_TCP_ACTIVE */
   StunTransactionId transaction;
   struct sockaddr_storage to; /* where it was connected to */
   socklen_t to_len;           /* 0: adopted */

@@ -124,7 +124,7 @@ void peer_close(RtcPeer *peer, int index) {
   if (conn->requested)
     stun_agent_forget_transaction(peer->agent, conn->transaction);
   free(conn->input);
-  *conn = (PeerConn){.fd = -1, .to = conn->to, .to_len = conn->to_len};
+  *conn = (PeerConn){.fd = -1, .to = conn->to, .to_len = conn->to_len, .priority = conn->priority};
 }
 
 void peer_fin(RtcPeer *peer, int conn) {
@@ -135,6 +135,33 @@ void peer_rst(RtcPeer *peer, int conn) {
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
   setsockopt(peer->conns[conn].fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
   peer_close(peer, conn);
+}
+
+void peer_cut_in_after(RtcPeer *peer, int conn, size_t octets) {
+  peer->conns[conn].in = (PeerCut){.limited = true, .left = octets};
+}
+
+void peer_cut_out_after(RtcPeer *peer, int conn, size_t octets) {
+  peer->conns[conn].out = (PeerCut){.limited = true, .left = octets};
+}
+
+static int cut(PeerConn *conn) {
+  conn->dead = true;
+  return conn->ended = PEER_CUT;
+}
+
+/* How much of len still goes out. */
+static size_t let_out(PeerConn *conn, size_t len) {
+  if (conn->dead)
+    return 0;
+  if (!conn->out.limited)
+    return len;
+  if (conn->out.left < len) {
+    cut(conn);
+    len = conn->out.left;
+  }
+  conn->out.left -= len;
+  return len;
 }
 
 void peer_sockets_finish(RtcPeer *peer) {
@@ -155,6 +182,7 @@ int peer_send_raw(RtcPeer *peer, int conn, const void *data, size_t len) {
     return peer_fail(peer, PEER_FAILED, "send on conn %d, which is not open", conn);
   int64_t deadline_ms = peer_clock_ms() + PEER_TIMEOUT_MS;
   const uint8_t *octets = data;
+  len = let_out(&peer->conns[conn], len);
   while (len) {
     ssize_t sent = send(peer->conns[conn].fd, octets, len, MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -223,11 +251,18 @@ static int try_frame(RtcPeer *peer, int index, PeerFrame *frame) {
       break;
     if (!make_room(conn, need))
       return PEER_FAILED;
-    ssize_t got = recv(conn->fd, conn->input + conn->input_len, need - conn->input_len, 0);
+    size_t cap = need - conn->input_len;
+    if (conn->in.limited && conn->in.left < cap)
+      cap = conn->in.left;
+    if (cap == 0)
+      return cut(conn);
+    ssize_t got = recv(conn->fd, conn->input + conn->input_len, cap, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
       return PEER_TIMEOUT;
     if (got <= 0)
       return conn->ended = read_error(conn, got);
+    if (conn->in.limited)
+      conn->in.left -= (size_t)got;
     conn->input_len += (size_t)got;
   }
   *frame = (PeerFrame){index, conn->input + HEADER_LEN, conn->input_len - HEADER_LEN};

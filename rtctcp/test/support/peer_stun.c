@@ -41,6 +41,10 @@ int peer_stun_init(RtcPeer *peer) {
 
 /* -- Requests -- */
 
+void peer_set_priority(RtcPeer *peer, int conn, uint32_t priority) {
+  peer->conns[conn].priority = priority;
+}
+
 static bool append_username(const RtcPeer *peer, StunMessage *message, unsigned flags) {
   char username[2 * PEER_CREDENTIAL_CAP];
   const char *theirs = flags & PEER_UNKNOWN_UFRAG ? "nobodyHasThis" : peer->remote_ufrag;
@@ -50,9 +54,12 @@ static bool append_username(const RtcPeer *peer, StunMessage *message, unsigned 
          STUN_MESSAGE_RETURN_SUCCESS;
 }
 
-static bool append_attributes(const RtcPeer *peer, StunMessage *message, unsigned flags) {
+static bool append_attributes(const RtcPeer *peer, StunMessage *message, int conn, unsigned flags) {
   StunAttribute role =
       flags & PEER_CONTROLLED ? STUN_ATTRIBUTE_ICE_CONTROLLED : STUN_ATTRIBUTE_ICE_CONTROLLING;
+  uint32_t priority = peer->conns[conn].priority;
+  if (!priority)
+    priority = PRIORITY_PRFLX_TCP_ACTIVE;
   bool ok = (flags & PEER_NO_USERNAME) || append_username(peer, message, flags);
   ok = ok && !stun_message_append32(message, ATTRIBUTE_NETWORK_COST, 999);
   ok = ok && !stun_message_append64(message, role, peer->tie_breaker);
@@ -60,7 +67,7 @@ static bool append_attributes(const RtcPeer *peer, StunMessage *message, unsigne
     ok = ok && !stun_message_append_flag(message, STUN_ATTRIBUTE_USE_CANDIDATE);
   if (flags & PEER_UNKNOWN_REQUIRED)
     ok = ok && !stun_message_append32(message, ATTRIBUTE_UNKNOWN_REQUIRED, 1);
-  return ok && !stun_message_append32(message, STUN_ATTRIBUTE_PRIORITY, PRIORITY_PRFLX_TCP_ACTIVE);
+  return ok && !stun_message_append32(message, STUN_ATTRIBUTE_PRIORITY, priority);
 }
 
 /* MESSAGE-INTEGRITY does not cover FINGERPRINT: without it, the rest is a valid message. */
@@ -89,7 +96,7 @@ int peer_make_request(RtcPeer *peer, int conn, unsigned flags, uint8_t request[P
   if (flags & PEER_NO_INTEGRITY)
     key = NULL;
   size_t len = 0;
-  if (begun && append_attributes(peer, &message, flags))
+  if (begun && append_attributes(peer, &message, conn, flags))
     len = stun_agent_finish_message(peer->agent, &message, (const uint8_t *)key,
                                     key ? strlen(key) : 0);
   if (!len)

@@ -224,6 +224,38 @@ static void removed_agent_loses_the_session(void **state) {
   HOST_AWAIT(host, tcp_closes[RTC_TCP_CLOSE_PEER_FIN], 1);
 }
 
+static void restart_session(void *arg) {
+  Asking *asking = arg;
+  RtcSdpTransport offer;
+  assert_true(nice_peer_local_transport(agent, &offer));
+  assert_int_equal(rtc_connection_restart_ice(asking->session->connection, &offer), RTC_OK);
+  rtc_connection_local_transport(asking->session->connection, &asking->answer);
+}
+
+/* An ICE restart of the agent's own: it connects anew with the new credentials, and the old TCP
+ * conn is released, while DTLS and SRTP go on. */
+static void agent_restarts_ice(void **state) {
+  Host *host = *state;
+  static const NicePeerConfig configs[] = {{.aggressive = false}, {.aggressive = true}};
+  for (size_t i = 0; i < COUNT_OF(configs); i++) {
+    HostSession *session = open_connected(host, &configs[i], NULL);
+    Asking asking = {.session = session};
+    host_assert_media_flows(session);
+    assert_true(nice_peer_restart(agent));
+    host_run(host, restart_session, &asking);
+    assert_true(nice_peer_connect(agent, &asking.answer));
+    assert_true(nice_peer_await_ready(agent, PEER_TIMEOUT_MS));
+    HOST_AWAIT(host, tcp_closes[RTC_TCP_CLOSE_ICE_RESTART], i + 1);
+    assert_pair(session);
+    host_assert_media_flows(session);
+    HOST_ASSERT_STATES(session, CONNECTING, CONNECTED);
+    assert_int_equal(peer_handshakes(session->peer), 1);
+    host_close_connection(session);
+    destroy_agent();
+    host_forget(session);
+  }
+}
+
 /* The host's end reaches the peer through the agent: close_notify, before the TCP conn goes. */
 static void close_notify_reaches_the_agent(void **state) {
   static const NicePeerConfig ice = {0};
@@ -244,6 +276,7 @@ int main(void) {
       CASE(agent_in_the_wrong_role_changes_it, NULL),
       CASE(wrong_password_never_connects, NULL),
       CASE(removed_agent_loses_the_session, &short_grace),
+      CASE(agent_restarts_ice, NULL),
       CASE(close_notify_reaches_the_agent, NULL),
   };
   return cmocka_run_group_tests_name("nice_agent", tests, start_libraries, NULL);

@@ -714,6 +714,49 @@ static void every_stream_is_asked_for(void **state) {
   assert_int_equal(bench->wanted, 2);
 }
 
+/* -- Cut -- */
+
+/* What went out may not arrive: its frame's rest is of no use, nor what builds on it. Audio and
+ * RTCP stay, and the keyframe is asked for with the next fill, of each video stream. */
+static void cut_queue_awaits_a_keyframe(void **state) {
+  Bench *bench = *state;
+  bench->other = add_stream(bench, RTC_MEDIA_VIDEO, 0xcccc0003, 97);
+  push_frame(bench, 1, 3, true);
+  fill_one(bench);
+  push_frame(bench, 10, 2, false);
+  push_audio(bench, 2);
+  push_rtcp(bench, 100);
+  rtc_send_queue_cut(&bench->queue);
+  assert_int_equal(bench->wanted, 0);
+  assert_drops(bench, RTC_DROP_AWAIT_KEYFRAME, 4);
+  bench->sent_count = 0;
+  fill(bench, CAP);
+  ASSERT_SENT(bench, 100, AUDIO_TAG + 2);
+  assert_int_equal(bench->wanted, 2);
+  push_video(bench, 12, START);
+  assert_drops(bench, RTC_DROP_AWAIT_KEYFRAME, 5);
+  push_frame(bench, 20, 1, true);
+  bench->sent_count = 0;
+  fill(bench, CAP);
+  ASSERT_SENT(bench, 20);
+}
+
+/* Where a keyframe waits it is kept, with what follows it, however old: nothing need be asked for.
+ */
+static void cut_queue_keeps_the_keyframe_that_waits(void **state) {
+  Bench *bench = *state;
+  push_frame(bench, 1, 2, true);
+  fill_one(bench);
+  push_frame(bench, 10, 2, true);
+  push_frame(bench, 20, 1, false);
+  rtc_send_queue_cut(&bench->queue);
+  bench->sent_count = 0;
+  fill(bench, CAP);
+  ASSERT_SENT(bench, 10, 11, 20);
+  assert_int_equal(bench->wanted, 0);
+  assert_drops(bench, RTC_DROP_AWAIT_KEYFRAME, 1);
+}
+
 /* -- Clear -- */
 
 /* All goes, and video begins again with a keyframe, but its numbers go on. */
@@ -807,6 +850,8 @@ int main(void) {
       TEST(callback_removes_its_stream),
       TEST(callback_sends_rtcp),
       TEST(every_stream_is_asked_for),
+      TEST(cut_queue_awaits_a_keyframe),
+      TEST(cut_queue_keeps_the_keyframe_that_waits),
       TEST(cleared_queue_begins_with_a_keyframe),
       TIGHT_TEST(long_uneven_load_stays_sound),
   };
