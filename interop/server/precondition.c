@@ -24,14 +24,15 @@ static const char *read_tag(const char *at, const char *tag, bool *matches) {
 }
 
 /* RFC 9725 section 4.3.3 shows the star in quotes too; no tag of ours is one. */
-static bool is_star(const char *at) {
+bool precondition_is_any(const char *if_match) {
+  const char *at = skip_blanks(if_match);
   size_t len = strncmp(at, "\"*\"", 3) == 0 ? 3 : 1;
   return (len == 3 || *at == '*') && !*skip_blanks(at + len);
 }
 
 bool precondition_holds(const char *if_match, const char *tag) {
   const char *at = skip_blanks(if_match);
-  if (is_star(at))
+  if (precondition_is_any(if_match))
     return true;
   bool found = false;
   while (*(at += strspn(at, ", \t"))) { /* empty elements are passed over (section 5.6.1) */

@@ -9,4 +9,7 @@
  * tag       the resource's, strong, without its quotes */
 bool precondition_holds(const char *if_match, const char *tag);
 
+/* Is it "*": whatever the resource is now? */
+bool precondition_is_any(const char *if_match);
+
 #endif

@@ -75,7 +75,7 @@ static void answer_error(HttpRequest *request, RtcError error) {
 
 typedef enum PatchResult {
   PATCH_TRICKLED,
-  PATCH_RESTARTED,
+  PATCH_RESTARTED,     /* unless the job has an error */
   PATCH_UNCONDITIONAL, /* without If-Match */
   PATCH_OUTDATED,      /* If-Match names another ICE session */
   PATCH_HALF,          /* one of ufrag and pwd is new, the other is not */
@@ -91,22 +91,27 @@ typedef struct PatchJob {
   char *head;            /* owned: what the answer to a restart begins with; NULL: none */
 } PatchJob;
 
-/* Nothing has changed when the job has an error. */
+/* Gives the job what the answer to a restart tells. */
+static PatchResult tell_ice(PatchJob *job, Session *session) {
+  job->head = strdup(session_ice(session)->fragment_head);
+  if (!job->head)
+    job->base.error = RTC_ERROR_NO_MEMORY;
+  rtc_connection_local_transport(*session_connection(session), &job->local);
+  return PATCH_RESTARTED;
+}
+
+/* When it fails, the ICE session is the one before. */
 static PatchResult restart(PatchJob *job, Session *session) {
   RtcSdpTransport remote = {0};
   SessionIce *ice = session_ice(session);
-  RtcConnection *connection = *session_connection(session);
   strcpy(remote.ufrag, job->fragment.ufrag);
   strcpy(remote.pwd, job->fragment.pwd);
-  job->head = strdup(ice->fragment_head);
-  job->base.error =
-      job->head ? rtc_connection_restart_ice(connection, &remote) : RTC_ERROR_NO_MEMORY;
+  job->base.error = rtc_connection_restart_ice(*session_connection(session), &remote);
   if (job->base.error != RTC_OK)
     return PATCH_RESTARTED;
   strcpy(ice->remote_ufrag, remote.ufrag);
   strcpy(ice->remote_pwd, remote.pwd);
-  rtc_connection_local_transport(connection, &job->local);
-  return PATCH_RESTARTED;
+  return tell_ice(job, session);
 }
 
 static PatchResult patch(PatchJob *job, Session *session) {
@@ -118,13 +123,16 @@ static PatchResult patch(PatchJob *job, Session *session) {
   rtc_connection_local_transport(*session_connection(session), &local);
   if (!precondition_holds(job->if_match, local.ufrag))
     return PATCH_OUTDATED;
+  if (!*fragment->ufrag)
+    return PATCH_TRICKLED;
   bool same_ufrag = strcmp(fragment->ufrag, ice->remote_ufrag) == 0;
   bool same_pwd = strcmp(fragment->pwd, ice->remote_pwd) == 0;
-  if (!*fragment->ufrag || (same_ufrag && same_pwd))
-    return PATCH_TRICKLED;
-  if (same_ufrag || same_pwd)
+  if (same_ufrag != same_pwd)
     return PATCH_HALF;
-  return restart(job, session);
+  if (!same_ufrag)
+    return restart(job, session);
+  /* To trickle one names the ICE session. This is a restart again, whose answer got lost. */
+  return precondition_is_any(job->if_match) ? tell_ice(job, session) : PATCH_TRICKLED;
 }
 
 static void patch_session(ResourceJob *base, Session *session) {
