@@ -32,7 +32,10 @@ void replies_text(HttpRequest *request, unsigned status, const char *text) {
 }
 
 void replies_error(HttpRequest *request, RtcError error, const char *reason) {
-  replies_text(request, status_of(error), *reason ? reason : rtc_error_text(error));
+  unsigned status = status_of(error);
+  replies_text(request, status, *reason ? reason : rtc_error_text(error));
+  if (status == 503)
+    http_answer_header(request, "Retry-After", HTTP_RETRY_AFTER);
 }
 
 void replies_no_session(HttpRequest *request) {

@@ -225,6 +225,11 @@ static RtcError read_offer(OpenJob *job, HttpRequest *request) {
 }
 
 void whip_open(HttpRequest *request, Host *host, SessionRole role, const char *stream) {
+  if (host_is_draining(host)) {
+    replies_error(request, RTC_ERROR_CLOSED,
+                  "the server takes no new sessions: it is to be stopped");
+    return;
+  }
   if (!replies_check_type(request, SDP_TYPE, "Accept-Post"))
     return;
   OpenJob *job = calloc(1, sizeof *job);
