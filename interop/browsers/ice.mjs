@@ -1,5 +1,5 @@
-// The client's side of ICE over TCP, as far as it takes to reach a session: one authenticated binding
-// request (RFC 8489, RFC 8445) in a frame (RFC 4571).
+// The client's side of ICE over TCP, as far as it takes to reach a session: one authenticated
+// binding request (RFC 8489, RFC 8445) in a frame (RFC 4571).
 
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -17,6 +17,7 @@ const MESSAGE_INTEGRITY = 0x0008;
 const PRIORITY = 0x0024;
 const USE_CANDIDATE = 0x0025;
 const FINGERPRINT = 0x8028;
+const FINGERPRINT_XOR = 0x5354554e;
 const ICE_CONTROLLING = 0x802a;
 
 function crc32(octets) {
@@ -62,7 +63,8 @@ function bindingRequest(local, remote) {
   message = withAttribute(message, USE_CANDIDATE, Buffer.alloc(0));
   message = withChecked(message, MESSAGE_INTEGRITY, 20,
     (covered) => createHmac('sha1', remote.pwd).update(covered).digest());
-  return withChecked(message, FINGERPRINT, 4, (covered) => uint32((crc32(covered) ^ 0x5354554e) >>> 0));
+  return withChecked(message, FINGERPRINT, 4,
+    (covered) => uint32((crc32(covered) ^ FINGERPRINT_XOR) >>> 0));
 }
 
 function framed(message) {
