@@ -300,6 +300,8 @@ async function checkDrain(report, program) {
   try {
     report.check(refusesForNow(await post(server, 'late')),
       '503: POST during a drain, with Retry-After');
+    await checkStatuses(report, [['and POST for a player of nobody', 503,
+      () => request('POST', `${server.url}/whep/nobody`, { headers: SDP, body: OFFERS.whep })]]);
     const answer = await client.patch(fragmentOf(client.local), client.etag);
     report.check(answer.status === 204, '204: PATCH of a session that goes on');
     await client.restart(freshCredentials(1));
