@@ -13,6 +13,7 @@ const TOTAL_TIMEOUT_MS = 120000;
 const STOP_TIMEOUT_MS = 2000;
 const TOLD_TIMEOUT_MS = 5000;
 const DRAIN_S = 2;
+const LAST_ANSWERS = 8;
 const RETRY_AFTER = /^[1-9][0-9]?$/;
 const STRONG_TAG = /^"[\x21\x23-\x7e]+"$/;
 
@@ -318,6 +319,21 @@ async function checkDrain(report, program) {
   }
 }
 
+/* The answer to the DELETE that ends a drain goes out before HTTP stops: a race, so in turns. */
+async function checkLastAnswer(report, program) {
+  let answers = 0;
+  for (let turn = 0; turn < LAST_ANSWERS; turn += 1) {
+    const { server, client, socket } = await startDraining(program, 60);
+    const answered = await client.end().then(({ status }) => status === 200, () => false);
+    const exited = await exitOf(server, STOP_TIMEOUT_MS);
+    answers += answered && exited?.code === 0 ? 1 : 0;
+    socket.destroy();
+    server.kill();
+  }
+  report.check(answers === LAST_ANSWERS, 'the DELETE that ends a drain is answered, each time',
+    `${answers} of ${LAST_ANSWERS}`);
+}
+
 async function checkDrainDeadline(report, program) {
   const { server, socket, signalled } = await startDraining(program, DRAIN_S);
   const exited = await exitOf(server, DRAIN_S * 1000 + STOP_TIMEOUT_MS);
@@ -351,8 +367,8 @@ function checkArguments(report, program) {
 }
 
 async function run(report, program) {
-  const steps = { checkArguments, checkPatch, checkDebug, checkCap, checkDrain, checkDrainDeadline,
-    checkSecondSignal, checkIdleDrain };
+  const steps = { checkArguments, checkPatch, checkDebug, checkCap, checkDrain, checkLastAnswer,
+    checkDrainDeadline, checkSecondSignal, checkIdleDrain };
   for (const [name, step] of Object.entries(steps)) {
     await report.step(`${name} comes to its end`, () => step(report, program));
   }
