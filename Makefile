@@ -22,7 +22,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wmissing-prot
 once = $(eval $(1) := $(2))$($(1))
 ask  = $(shell pkg-config $(1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error packages are missing: `make deps` installs them))
 LIB_PACKAGES    := libuv libsrtp2 nice openssl
-SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0
+SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0 jansson
 LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(call ask,--cflags $(LIB_PACKAGES)))
 LIB_LIBS      = $(call once,LIB_LIBS,$(call ask,--libs $(LIB_PACKAGES)))
 SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(call ask,--cflags $(SERVER_PACKAGES)))
@@ -50,7 +50,9 @@ SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
-FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
+SERVER_FUZZ     := $(wildcard interop/server/fuzz/fuzz_*.c)
+FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%) \
+                   $(SERVER_FUZZ:interop/server/fuzz/%.c=$(BUILD)/fuzz/server/%)
 
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
@@ -60,8 +62,9 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit asan tsan valgrind mutations fuzz fuzz-one backends lint headers format \
-        interop-chrome install uninstall check-install clean
+.PHONY: help deps all run test unit asan tsan valgrind matrix walk soak soak-chrome mutations \
+        fuzz fuzz-one backends lint headers format interop-http interop-chrome install uninstall \
+        check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -107,6 +110,9 @@ fuzz-one: $(FUZZ_PROGRAMS)
 backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+interop-http: all ## ask the server over HTTP: statuses, drains, the debug view
+	@node interop/browsers/http.mjs $(SERVER)
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
@@ -218,10 +224,10 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
-# What of the server can be tested without HTTP: all that leads from an offer to its answer.
-SERVER_TESTED := answer h264 negotiate offer text
-$(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o \
-                        $(SERVER_TESTED:%=$(BUILD)/obj/interop/server/%.o) $(STATIC_LIB)
+# What of the server can be tested without HTTP: all that reads and writes what peers say.
+SERVER_TESTED := answer fragment h264 negotiate offer precondition text
+SERVER_TESTED_OBJECTS := $(SERVER_TESTED:%=$(BUILD)/obj/interop/server/%.o)
+$(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
@@ -231,5 +237,11 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o 
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+$(BUILD)/fuzz/server/%: $(BUILD)/obj/interop/server/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o \
+                        $(SERVER_TESTED_OBJECTS) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -13,7 +13,8 @@
 struct Session {
   Sessions *sessions;        /* back */
   RtcConnection *connection; /* owned: a handle; NULL: none yet */
-  H264Profile h264_profile;  /* of a publisher */
+  SessionIce ice;
+  H264Profile h264_profile; /* of a publisher */
   char location[LOCATION_MAX];
   char stream[STREAM_NAME_MAX + 1];
   UT_hash_handle hh;        /* by location */
@@ -81,6 +82,7 @@ void session_remove(Session *session) {
   if (session->hh_stream.tbl)
     HASH_DELETE(hh_stream, sessions->publishers_by_stream, session);
   rtc_connection_unref(&session->connection);
+  free(session->ice.fragment_head);
   free(session);
 }
 
@@ -100,6 +102,12 @@ size_t sessions_count(const Sessions *sessions) {
   return HASH_COUNT(sessions->by_location);
 }
 
+void sessions_each(const Sessions *sessions, void (*visit)(const Session *session, void *arg),
+                   void *arg) {
+  for (const Session *session = sessions->by_location; session; session = session->hh.next)
+    visit(session, arg);
+}
+
 bool session_id_worker(const char *id, unsigned *worker) {
   size_t digits = strspn(id, "0123456789");
   if (digits == 0 || digits > 5 || id[digits] != '-')
@@ -115,8 +123,25 @@ const char *session_location(const Session *session) {
   return session->location;
 }
 
+/* Publishers alone are in the table by stream. */
+SessionRole session_role(const Session *session) {
+  return session->hh_stream.tbl ? SESSION_WHIP : SESSION_WHEP;
+}
+
+const char *session_stream(const Session *session) {
+  return session->stream;
+}
+
+uint64_t session_connection_id(const Session *session) {
+  return session->connection ? rtc_connection_id(session->connection) : 0;
+}
+
 RtcConnection **session_connection(Session *session) {
   return &session->connection;
+}
+
+SessionIce *session_ice(Session *session) {
+  return &session->ice;
 }
 
 H264Profile session_h264_profile(const Session *session) {

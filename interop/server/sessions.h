@@ -36,21 +36,37 @@ const char *session_role_name(SessionRole role); /* "whip", "whep" */
 RTC_MUST_CHECK RtcError sessions_add(Session **session, Sessions *sessions, unsigned worker,
                                      SessionRole role, const char *stream);
 
-/* Gives the session's handle of its Connection back, and frees the session. */
+/* What a PATCH of the session has to know of its ICE. */
+typedef struct SessionIce {
+  char remote_ufrag[RTC_SDP_CREDENTIAL_MAX + 1]; /* the peer's, of the current ICE session */
+  char remote_pwd[RTC_SDP_CREDENTIAL_MAX + 1];
+  char *fragment_head; /* owned: what an answer to a restart begins with; NULL: none yet */
+} SessionIce;
+
+/* Gives the session's handle of its Connection back, and frees the session with all
+ * that it owns. */
 void session_remove(Session *session);
 
 Session *sessions_find(const Sessions *sessions, const char *location); /* NULL: none */
 Session *sessions_find_publisher(const Sessions *sessions, const char *stream);
 size_t sessions_count(const Sessions *sessions);
+/* Calls visit for each, in no order; it must not open or end any. */
+void sessions_each(const Sessions *sessions, void (*visit)(const Session *session, void *arg),
+                   void *arg);
 
 /* The worker that a Location's last segment, "WORKER-TOKEN", names. false: it is of no such form.
  */
 bool session_id_worker(const char *id, unsigned *worker);
 
 const char *session_location(const Session *session);
+SessionRole session_role(const Session *session);
+const char *session_stream(const Session *session);
+uint64_t session_connection_id(const Session *session); /* 0: it has no Connection yet */
 
 /* The slot of the session's handle, NULL at first. */
 RtcConnection **session_connection(Session *session);
+
+SessionIce *session_ice(Session *session);
 
 H264Profile session_h264_profile(const Session *session);
 void session_set_h264_profile(Session *session, H264Profile profile);
