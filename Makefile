@@ -105,8 +105,9 @@ backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
-interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
+interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium, and lose its TCP conns
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
+	@node interop/browsers/comeback.mjs $(SERVER) $(BUILD)
 
 # npm notes here what it has installed.
 $(NODE_MODULES): interop/browsers/package-lock.json

@@ -1,0 +1,101 @@
+// Chromium loses its TCP conns to rtctcp-server, and comes back: comeback.mjs SERVER BUILD
+
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+
+import { Report, sleep, within } from './check.mjs';
+import { Chrome } from './chromium.mjs';
+import { Cuts } from './cuts.mjs';
+import { checkHandshakes } from './handshakes.mjs';
+import { Proxy } from './proxy.mjs';
+import { Server } from './server.mjs';
+import { Session } from './session.mjs';
+import { playAndTime } from './stats.mjs';
+import { BINDING_SUCCESS } from './stun.mjs';
+
+const TOTAL_TIMEOUT_MS = 200000;
+const CONNECT_TIMEOUT_MS = 10000;
+const RELEASE_TIMEOUT_MS = 10000;
+const STOP_TIMEOUT_MS = 2000;
+const START_UP_MS = 2000; // of the sender's rate control
+const NAME = 'comeback';
+
+/* Two tabs, one publishing and one playing what it does: { publisher, player }, of class Session. */
+async function openSessions({ report, chrome, proxy }) {
+  const publishing = await chrome.open(`/?publish=${NAME}`);
+  await publishing.click('#publish');
+  const published = await new Session(publishing, 'publisher', proxy)
+    .reaches('live', CONNECT_TIMEOUT_MS);
+  if (!report.check(published, 'a page publishes through the proxy')) return null;
+  const playing = await chrome.open(`/?play=${NAME}`);
+  const ms = await playAndTime(playing, CONNECT_TIMEOUT_MS);
+  if (!report.check(ms !== null, 'another one plays through the proxy')) return null;
+  await sleep(START_UP_MS);
+  return {
+    publisher: await Session.of(publishing, 'publisher', proxy),
+    player: await Session.of(playing, 'player', proxy),
+  };
+}
+
+/* Chrome closes a TCP conn on which it is sent anything before the answer to its first request. */
+function checkFirstFrames(report, proxy) {
+  const answered = proxy.conns.filter((conn) => conn.serverFrames.length > 0);
+  const wrong = answered.filter((conn) => conn.serverFrames[0].stunType !== BINDING_SUCCESS);
+  report.check(answered.length > 0 && wrong.length === 0,
+    'on every TCP conn the server sent its binding response before all else',
+    `${answered.length} TCP conns${wrong.map((conn) => `, ${JSON.stringify(conn.serverFrames[0])}`)}`);
+}
+
+async function checkAll(parts) {
+  const { report, server, proxy, chrome } = parts;
+  const start = await server.settled();
+  const sessions = await openSessions(parts);
+  if (!sessions) return;
+  const cuts = new Cuts({ report, server, proxy, ...sessions });
+  await report.step('the cuts come to their end', () => cuts.run());
+  await checkHandshakes({ ...parts, name: NAME });
+  checkFirstFrames(report, proxy);
+  await chrome.close(sessions.player.page);
+  await chrome.close(sessions.publisher.page);
+  const difference = await server.difference(start, RELEASE_TIMEOUT_MS);
+  report.check(difference === '', 'every live count is back at its start', difference);
+}
+
+async function run(report, program) {
+  const proxy = await Proxy.start();
+  const server = await Server.start(path.resolve(program),
+    ['--candidate', `127.0.0.1:${proxy.port}`]);
+  process.on('exit', () => server.kill());
+  proxy.target = Number(new URL(server.url).port);
+  try {
+    const chrome = await Chrome.launch(server.url,
+      (message) => report.check(false, 'the page has no script error', message));
+    report.note(`Chromium ${chrome.version}, ${server.url}, its media through port ${proxy.port}`);
+    await within(checkAll({ report, server, proxy, chrome }), TOTAL_TIMEOUT_MS, 'all of it')
+      .catch((error) => report.check(false, 'the run comes to its end', error.message));
+    await within(chrome.quit(), 5000, 'Chromium closes')
+      .catch((error) => report.note(error.message));
+    const { code, signal, ms } = await server.terminate(STOP_TIMEOUT_MS);
+    report.check(code === 0, 'SIGTERM ends the server with exit 0 within 2 s',
+      `${signal ?? `exit ${code}`} after ${ms} ms`);
+  } finally {
+    proxy.stop();
+    if (report.failed > 0 || report.passed === 0) report.note(`-- the server's log\n${server.log}`);
+  }
+}
+
+async function main() {
+  const [program, build] = process.argv.slice(2);
+  if (!program || !build) {
+    process.stderr.write('usage: comeback.mjs SERVER BUILD\n');
+    process.exit(2);
+  }
+  // Leaving ends what was started: Playwright kills its browser at exit, run() its server.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+  await mkdir(build, { recursive: true });
+  const report = new Report();
+  await report.step('the run begins', () => run(report, program));
+  process.exit(report.summary() ? 0 : 1);
+}
+
+await main();
