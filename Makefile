@@ -50,7 +50,9 @@ SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
-FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
+SERVER_FUZZ     := $(wildcard interop/server/fuzz/fuzz_*.c)
+FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%) \
+                   $(SERVER_FUZZ:interop/server/fuzz/%.c=$(BUILD)/fuzz/server/%)
 
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
@@ -216,10 +218,10 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
-# What of the server can be tested without HTTP: all that leads from an offer to its answer.
-SERVER_TESTED := answer h264 negotiate offer text
-$(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o \
-                        $(SERVER_TESTED:%=$(BUILD)/obj/interop/server/%.o) $(STATIC_LIB)
+# What of the server can be tested without HTTP: all that reads and writes what peers say.
+SERVER_TESTED := answer fragment h264 negotiate offer precondition text
+SERVER_TESTED_OBJECTS := $(SERVER_TESTED:%=$(BUILD)/obj/interop/server/%.o)
+$(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
@@ -229,5 +231,11 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o 
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+$(BUILD)/fuzz/server/%: $(BUILD)/obj/interop/server/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o \
+                        $(SERVER_TESTED_OBJECTS) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -11,7 +11,9 @@
 
 /* Sessions are told close_notify, and nothing else is waited for: the process is to be gone 2 s
  * after its signal. */
-#define STOP_DEADLINE_MS 1500
+#define STOP_DEADLINE_MS   1500
+#define ANSWER_DEADLINE_MS 300 /* for the last answers of HTTP: to the DELETE that ended a drain   \
+                                */
 
 /* ---- Calls on a worker, for the main thread only: it may wait -------------------------------- */
 
@@ -122,6 +124,7 @@ static RtcError start_server(Host *host) {
   config.listen_count = options->listen_count;
   config.candidates = options->candidates;
   config.candidate_count = options->candidate_count;
+  config.connections_max = options->sessions_max;
   config.first_frame_timeout_ms = options->first_frame_timeout_ms;
   config.session_timeout_ms = options->session_timeout_ms;
   config.reconnect_grace_ms = options->reconnect_grace_ms;
@@ -150,9 +153,11 @@ static struct timespec deadline_in_ms(long ms) {
   return at;
 }
 
-/* false: it was not closed in time. */
+/* A drain may have closed it already. false: it was not closed in time. */
 static bool close_server(Host *host, const struct timespec *deadline) {
   int result;
+  if (sem_trywait(&host->server_closed) == 0)
+    return true;
   rtc_server_close(host->server, on_closed, host);
   do
     result = sem_clockwait(&host->server_closed, CLOCK_MONOTONIC, deadline);
@@ -195,12 +200,35 @@ failed:
   return error;
 }
 
+static void on_drained(void *arg) {
+  Host *host = arg;
+  sem_post(&host->server_closed);
+  host->on_drained(host->drained_arg);
+}
+
+void host_drain(Host *host, void (*told)(void *arg), void *arg) {
+  uint32_t drain_ms = host->options->drain_ms;
+  log_line(&host->log, RTC_LOG_LEVEL_INFO,
+           "draining: no new sessions, live ones may go on for %g s; another signal ends them",
+           drain_ms / 1000.0);
+  host->on_drained = told;
+  host->drained_arg = arg;
+  atomic_store(&host->draining, true);
+  rtc_server_drain(host->server, drain_ms, on_drained, host);
+}
+
+bool host_is_draining(const Host *host) {
+  return atomic_load(&host->draining);
+}
+
 RtcError host_stop(Host *host) {
   struct timespec deadline = deadline_in_ms(STOP_DEADLINE_MS);
   http_close(host->http);
   /* First the server: it answers the jobs under way with CLOSED at the latest. */
   if (!close_server(host, &deadline) || !http_wait_idle(host->http, &deadline))
     return RTC_ERROR_TIMEOUT;
+  deadline = deadline_in_ms(ANSWER_DEADLINE_MS);
+  http_wait_answered(host->http, &deadline);
   finish(host);
   return RTC_OK;
 }

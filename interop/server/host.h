@@ -9,6 +9,7 @@
 #include <rtctcp/rtctcp.h>
 
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #define HOST_WORKERS_MAX 64
 #define HOST_WORKERS     1 /* how many are started */
@@ -31,12 +32,23 @@ struct Host {
   HostWorker workers[HOST_WORKERS_MAX]; /* their places do not change while they run */
   size_t worker_count;                  /* that were started */
   RtcServer *server;                    /* owned; jobs of HTTP come when it is there */
-  sem_t server_closed;                  /* posted once, by a worker */
+  sem_t server_closed;                  /* posted by a worker */
+  atomic_bool draining;
+  void (*on_drained)(void *arg);
+  void *drained_arg; /* borrowed */
 };
 
 /* Starts everything. What fails is told on standard error, and nothing is left running.
  * Errors: INVALID_ARGUMENT (an address can't be used), ADDRESS_IN_USE, ACCESS, ... */
 RTC_MUST_CHECK RtcError host_start(Host *host, const Options *options);
+
+/* Takes no new sessions, and lets those that live go on, until the last has ended or the options'
+ * time for it is over; to be followed by host_stop, then or before. Once.
+ * on_drained  on a worker's thread, possibly before this returns; not when host_stop came before */
+void host_drain(Host *host, void (*on_drained)(void *arg), void *arg);
+
+/* Is the server draining? Any thread. */
+bool host_is_draining(const Host *host);
 
 /* Closes every session and ends everything; frees what host_start made.
  * Errors: TIMEOUT  a worker does not come to its end; threads run on, the process should exit */

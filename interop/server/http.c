@@ -31,9 +31,10 @@ struct Http {
   atomic_uint_fast64_t connections_live;
   atomic_uint_fast64_t connections_total;
   pthread_mutex_t mutex; /* of what follows */
-  pthread_cond_t idle;   /* jobs has become 0 */
+  pthread_cond_t idle;   /* jobs or answers has become 0 */
   HttpPhase phase;
-  size_t jobs; /* under way */
+  size_t jobs;    /* under way */
+  size_t answers; /* to requests with jobs, not all sent */
 };
 
 typedef enum HttpRequestState {
@@ -70,6 +71,13 @@ static HttpRequest *request_new(Http *http, struct MHD_Connection *connection, c
   return request;
 }
 
+static void count_down(Http *http, size_t *count) {
+  pthread_mutex_lock(&http->mutex);
+  if (--*count == 0)
+    pthread_cond_broadcast(&http->idle);
+  pthread_mutex_unlock(&http->mutex);
+}
+
 static void on_request_over(void *arg, struct MHD_Connection *connection, void **slot,
                             enum MHD_RequestTerminationCode code) {
   HttpRequest *request = *slot;
@@ -78,9 +86,11 @@ static void on_request_over(void *arg, struct MHD_Connection *connection, void *
   *slot = NULL;
   if (!request)
     return;
-  if (request->job)
+  if (request->job) {
     request->job->destroy(request->job, request->state == HTTP_REQUEST_DELIVERY &&
                                             code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    count_down(request->http, &request->http->answers);
+  }
   if (request->response)
     MHD_destroy_response(request->response);
   free(request->body);
@@ -254,11 +264,13 @@ bool http_request_suspend(HttpRequest *request, HttpJob *job) {
   request->job = job;
   pthread_mutex_lock(&http->mutex);
   bool open = http->phase == HTTP_OPEN;
+  http->answers++;
   if (open)
     http->jobs++;
   pthread_mutex_unlock(&http->mutex);
   if (!open) {
     http_answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is starting or stopping");
+    http_answer_header(request, MHD_HTTP_HEADER_RETRY_AFTER, HTTP_RETRY_AFTER);
     return false;
   }
   request->state = HTTP_REQUEST_JOB;
@@ -271,20 +283,25 @@ void http_job_done(HttpJob *job) {
   /* From here on the HTTP thread may free job and request; the count comes after, since MHD must
    * not be stopped before. */
   MHD_resume_connection(job->request->connection);
+  count_down(http, &http->jobs);
+}
+
+static bool wait_for_zero(Http *http, const size_t *count, const struct timespec *deadline) {
+  int result = 0;
   pthread_mutex_lock(&http->mutex);
-  if (--http->jobs == 0)
-    pthread_cond_broadcast(&http->idle);
+  while (*count > 0 && result == 0)
+    result = pthread_cond_timedwait(&http->idle, &http->mutex, deadline);
+  bool zero = *count == 0;
   pthread_mutex_unlock(&http->mutex);
+  return zero;
 }
 
 bool http_wait_idle(Http *http, const struct timespec *deadline) {
-  int result = 0;
-  pthread_mutex_lock(&http->mutex);
-  while (http->jobs > 0 && result == 0)
-    result = pthread_cond_timedwait(&http->idle, &http->mutex, deadline);
-  bool idle = http->jobs == 0;
-  pthread_mutex_unlock(&http->mutex);
-  return idle;
+  return wait_for_zero(http, &http->jobs, deadline);
+}
+
+void http_wait_answered(Http *http, const struct timespec *deadline) {
+  (void)wait_for_zero(http, &http->answers, deadline);
 }
 
 /* ---- The thread ------------------------------------------------------------------------------ */

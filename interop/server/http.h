@@ -19,6 +19,10 @@
 
 #define HTTP_BODY_MAX ((size_t)64 * 1024) /* a request's; more is answered with 413 [octets] */
 
+/* Of a 503. Nobody knows when a session ends or another server takes over: long enough not to add
+ * to the load, short enough for somebody who waits. [s] */
+#define HTTP_RETRY_AFTER "10"
+
 typedef struct Http Http;
 typedef struct HttpRequest HttpRequest;
 
@@ -40,6 +44,8 @@ void http_close(Http *http);
 /* Waits for the jobs that are under way. false: some were not done in time. Any thread.
  * deadline  of CLOCK_MONOTONIC */
 bool http_wait_idle(Http *http, const struct timespec *deadline);
+/* Waits until their answers are sent too; a client that does not read may have none. Any thread. */
+void http_wait_answered(Http *http, const struct timespec *deadline);
 /* Closes all HTTP connections and ends the thread; no job may be under way. Any other thread. */
 void http_stop(Http *http);
 /* Frees it, stopped or not. NULL is fine. */

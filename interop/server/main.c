@@ -1,6 +1,7 @@
 /* rtctcp-server: from the command line to the signal that ends it. */
 #include "host.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,12 @@
 
 #define EXIT_WRONG_ARGUMENT 2
 
+#define SIGNAL_DRAINED SIGRTMIN /* our own, to the main thread */
+
 /* Blocked before any thread is made, so that every thread leaves them to the main one. */
 static void block_signals(sigset_t *signals) {
   sigemptyset(signals);
+  sigaddset(signals, SIGNAL_DRAINED);
   sigaddset(signals, SIGINT);
   sigaddset(signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, signals, NULL);
@@ -35,6 +39,19 @@ static void wait_for_signal(const sigset_t *signals) {
     ;
 }
 
+static void on_drained(void *arg) {
+  const pthread_t *main_thread = arg;
+  pthread_kill(*main_thread, SIGNAL_DRAINED);
+}
+
+/* Until nobody is left, time is up, or a second signal comes. */
+static void drain(Host *host, const sigset_t *signals) {
+  static pthread_t main_thread; /* static: it outlives the call, as the callback may */
+  main_thread = pthread_self();
+  host_drain(host, on_drained, &main_thread);
+  wait_for_signal(signals);
+}
+
 int main(int argc, char **argv) {
   static Host host; /* static: it outlives main when threads have to be left behind */
   sigset_t signals;
@@ -53,6 +70,8 @@ int main(int argc, char **argv) {
     return error == RTC_ERROR_INVALID_ARGUMENT ? EXIT_WRONG_ARGUMENT : EXIT_FAILURE;
   tell_where(&host);
   wait_for_signal(&signals);
+  if (options.drain_ms > 0)
+    drain(&host, &signals);
   if (host_stop(&host) != RTC_OK) {
     fprintf(stderr, "rtctcp-server: a worker does not end; exiting without it\n");
     _exit(EXIT_FAILURE);

@@ -169,6 +169,8 @@ static void write_process(Text *text, const Host *host) {
   text_printf(text, "rtctcp_http_connections_live %" PRIu64 "\n", http.connections_live);
   write_head(text, "http_connections_total", "counter", "HTTP connections ever.");
   text_printf(text, "rtctcp_http_connections_total %" PRIu64 "\n", http.connections_total);
+  write_head(text, "draining", "gauge", "1: no new sessions are taken, live ones go on.");
+  text_printf(text, "rtctcp_draining %d\n", host_is_draining(host));
   write_head(text, "descriptors_live", "gauge",
              "Open descriptors of the process, those of HTTP connections among them.");
   text_printf(text, "rtctcp_descriptors_live %" PRIu64 "\n", count_descriptors());

@@ -25,11 +25,15 @@ static const char usage[] =
     "  --session-timeout S        end a session that was silent for so long (%g)\n"
     "  --reconnect-grace S        let a session wait so long for its next TCP conn (%g)\n"
     "  --first-frame-timeout S    close a socket that has not authenticated by then (%g)\n"
+    "  --sessions-max N           answer 503 to more sessions than that (%zu)\n"
+    "  --drain S                  on SIGTERM let sessions go on for so long (0)\n"
+    "  --debug                    answer GET /debug/sessions: who holds what\n"
     "  --log-level LEVEL          error, warn, info or debug (%s)\n"
     "  --version                  print the version\n"
     "  --help                     print this\n"
     "\n"
-    "SIGTERM and SIGINT close all sessions and end the server.\n";
+    "SIGTERM and SIGINT close all sessions and end the server; with --drain, the second one "
+    "does.\n";
 
 typedef enum Option {
   OPTION_LISTEN = 256,
@@ -37,6 +41,9 @@ typedef enum Option {
   OPTION_SESSION_TIMEOUT,
   OPTION_RECONNECT_GRACE,
   OPTION_FIRST_FRAME_TIMEOUT,
+  OPTION_SESSIONS_MAX,
+  OPTION_DRAIN,
+  OPTION_DEBUG,
   OPTION_LOG_LEVEL,
   OPTION_VERSION,
   OPTION_HELP,
@@ -48,6 +55,9 @@ static const struct option long_options[] = {
     {"session-timeout", required_argument, NULL, OPTION_SESSION_TIMEOUT},
     {"reconnect-grace", required_argument, NULL, OPTION_RECONNECT_GRACE},
     {"first-frame-timeout", required_argument, NULL, OPTION_FIRST_FRAME_TIMEOUT},
+    {"sessions-max", required_argument, NULL, OPTION_SESSIONS_MAX},
+    {"drain", required_argument, NULL, OPTION_DRAIN},
+    {"debug", no_argument, NULL, OPTION_DEBUG},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
     {"version", no_argument, NULL, OPTION_VERSION},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -161,6 +171,15 @@ static bool take_seconds(const char *option, const char *text, bool zero_allowed
   return true;
 }
 
+static bool take_sessions_max(Options *options, const char *text) {
+  size_t digits = strspn(text, "0123456789");
+  unsigned long number = strtoul(text, NULL, 10);
+  if (digits == 0 || digits > 7 || text[digits] || number == 0)
+    return complain("sessions-max", text, "is no number, 1 to 9999999");
+  options->sessions_max = number;
+  return true;
+}
+
 static bool take_log_level(Options *options, const char *text) {
   if (rtc_log_level_parse(&options->log_level, text))
     return true;
@@ -174,6 +193,7 @@ static void set_defaults(Options *options) {
       .session_timeout_ms = config.session_timeout_ms,
       .reconnect_grace_ms = config.reconnect_grace_ms,
       .first_frame_timeout_ms = config.first_frame_timeout_ms,
+      .sessions_max = config.connections_max,
       .log_level = RTC_LOG_LEVEL_INFO,
   };
 }
@@ -182,7 +202,8 @@ static void print_usage(void) {
   Options defaults;
   set_defaults(&defaults);
   printf(usage, defaults.session_timeout_ms / 1000.0, defaults.reconnect_grace_ms / 1000.0,
-         defaults.first_frame_timeout_ms / 1000.0, rtc_log_level_name(defaults.log_level));
+         defaults.first_frame_timeout_ms / 1000.0, defaults.sessions_max,
+         rtc_log_level_name(defaults.log_level));
 }
 
 /* false: the argument is wrong, and that was said. */
@@ -198,6 +219,12 @@ static bool take_option(Options *options, Option option, const char *argument) {
     return take_seconds("reconnect-grace", argument, true, &options->reconnect_grace_ms);
   case OPTION_FIRST_FRAME_TIMEOUT:
     return take_seconds("first-frame-timeout", argument, false, &options->first_frame_timeout_ms);
+  case OPTION_SESSIONS_MAX:
+    return take_sessions_max(options, argument);
+  case OPTION_DRAIN:
+    return take_seconds("drain", argument, true, &options->drain_ms);
+  case OPTION_DEBUG:
+    return options->debug = true;
   case OPTION_LOG_LEVEL:
     return take_log_level(options, argument);
   case OPTION_VERSION:

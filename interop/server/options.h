@@ -15,6 +15,9 @@ typedef struct Options {
   uint32_t session_timeout_ms;
   uint32_t reconnect_grace_ms;
   uint32_t first_frame_timeout_ms;
+  uint32_t drain_ms;   /* 0: a signal ends everything at once */
+  size_t sessions_max; /* a worker */
+  bool debug;          /* GET /debug/sessions is answered */
   RtcLogLevel log_level;
 } Options;
 

@@ -20,6 +20,7 @@
   FILE("/panel.js", JS, page_panel_js)                                                             \
   FILE("/play.js", JS, page_play_js)                                                               \
   FILE("/publish.js", JS, page_publish_js)                                                         \
+  FILE("/restart.js", JS, page_restart_js)                                                         \
   FILE("/session.js", JS, page_session_js)                                                         \
   FILE("/stats.js", JS, page_stats_js)                                                             \
   FILE("/util.js", JS, page_util_js)

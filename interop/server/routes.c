@@ -1,8 +1,11 @@
 /* Finds whose a path is, see routes.h. */
 #include "routes.h"
 
+#include "fragment.h"
 #include "metrics.h"
 #include "pages.h"
+#include "replies.h"
+#include "resource.h"
 #include "whip.h"
 
 #include <stdio.h>
@@ -10,7 +13,7 @@
 
 #define GET_ALLOW      "GET, HEAD"
 #define ENDPOINT_ALLOW "POST, OPTIONS"
-#define SESSION_ALLOW  "DELETE, OPTIONS"
+#define SESSION_ALLOW  "PATCH, DELETE, OPTIONS"
 
 /* The page plays what this server gives, and loads nothing from anywhere else. */
 #define PAGE_POLICY                                                                                \
@@ -76,22 +79,24 @@ static void route_endpoint(HttpRequest *request, Host *host, SessionRole role, c
   if (text_is(method, "POST")) {
     whip_open(request, host, role, stream);
   } else if (text_is(method, "OPTIONS")) {
-    whip_preflight(request, ENDPOINT_ALLOW);
+    replies_preflight(request, ENDPOINT_ALLOW, "Accept-Post", SDP_TYPE);
   } else {
     refuse_method(request, ENDPOINT_ALLOW);
-    whip_add_cors(request);
+    replies_add_cors(request);
   }
 }
 
 static void route_session(HttpRequest *request, Host *host, const char *id) {
   const char *method = http_request_method(request);
-  if (text_is(method, "DELETE")) {
-    whip_end(request, host, id);
+  if (text_is(method, "PATCH")) {
+    resource_patch(request, host, id);
+  } else if (text_is(method, "DELETE")) {
+    resource_delete(request, host, id);
   } else if (text_is(method, "OPTIONS")) {
-    whip_preflight(request, SESSION_ALLOW);
+    replies_preflight(request, SESSION_ALLOW, "Accept-Patch", FRAGMENT_TYPE);
   } else {
     refuse_method(request, SESSION_ALLOW);
-    whip_add_cors(request);
+    replies_add_cors(request);
   }
 }
 
@@ -105,8 +110,7 @@ static void route_stream(HttpRequest *request, Host *host, SessionRole role, con
   char stream[STREAM_NAME_MAX + 1];
   size_t len = strcspn(name, "/");
   if (!stream_name_valid(name, len)) {
-    http_answer_text(request, 404, "a stream's name is 1 to 128 of A-Z a-z 0-9 . _ -");
-    whip_add_cors(request);
+    replies_text(request, 404, "a stream's name is 1 to 128 of A-Z a-z 0-9 . _ -");
     return;
   }
   snprintf(stream, sizeof stream, "%.*s", (int)len, name);

@@ -13,7 +13,8 @@
 struct Session {
   Sessions *sessions;        /* back */
   RtcConnection *connection; /* owned: a handle; NULL: none yet */
-  H264Profile h264_profile;  /* of a publisher */
+  SessionIce ice;
+  H264Profile h264_profile; /* of a publisher */
   char location[LOCATION_MAX];
   char stream[STREAM_NAME_MAX + 1];
   UT_hash_handle hh;        /* by location */
@@ -81,6 +82,7 @@ void session_remove(Session *session) {
   if (session->hh_stream.tbl)
     HASH_DELETE(hh_stream, sessions->publishers_by_stream, session);
   rtc_connection_unref(&session->connection);
+  free(session->ice.fragment_head);
   free(session);
 }
 
@@ -117,6 +119,10 @@ const char *session_location(const Session *session) {
 
 RtcConnection **session_connection(Session *session) {
   return &session->connection;
+}
+
+SessionIce *session_ice(Session *session) {
+  return &session->ice;
 }
 
 H264Profile session_h264_profile(const Session *session) {

@@ -36,7 +36,15 @@ const char *session_role_name(SessionRole role); /* "whip", "whep" */
 RTC_MUST_CHECK RtcError sessions_add(Session **session, Sessions *sessions, unsigned worker,
                                      SessionRole role, const char *stream);
 
-/* Gives the session's handle of its Connection back, and frees the session. */
+/* What a PATCH of the session has to know of its ICE. */
+typedef struct SessionIce {
+  char remote_ufrag[RTC_SDP_CREDENTIAL_MAX + 1]; /* the peer's, of the current ICE session */
+  char remote_pwd[RTC_SDP_CREDENTIAL_MAX + 1];
+  char *fragment_head; /* owned: what an answer to a restart begins with; NULL: none yet */
+} SessionIce;
+
+/* Gives the session's handle of its Connection back, and frees the session with all
+ * that it owns. */
 void session_remove(Session *session);
 
 Session *sessions_find(const Sessions *sessions, const char *location); /* NULL: none */
@@ -51,6 +59,8 @@ const char *session_location(const Session *session);
 
 /* The slot of the session's handle, NULL at first. */
 RtcConnection **session_connection(Session *session);
+
+SessionIce *session_ice(Session *session);
 
 H264Profile session_h264_profile(const Session *session);
 void session_set_h264_profile(Session *session, H264Profile profile);

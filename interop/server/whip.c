@@ -1,57 +1,15 @@
-/* The requests of WHIP and WHEP, see whip.h. An offer is read and an answer is written on the HTTP
- * thread; only what touches sessions runs on their worker. */
+/* POST of an offer, see whip.h. It is read and its answer is written on the HTTP thread; only what
+ * touches sessions runs on their worker. */
 #include "whip.h"
 
 #include "answer.h"
+#include "fragment.h"
 #include "random.h"
+#include "replies.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#define SDP_TYPE "application/sdp"
-
-/* ---- What both kinds of jobs share ----------------------------------------------------------- */
-
-static unsigned status_of(RtcError error) {
-  switch (error) {
-  case RTC_ERROR_PROTO:
-  case RTC_ERROR_INVALID_ARGUMENT:
-    return 400;
-  case RTC_ERROR_NOT_FOUND:
-    return 404;
-  case RTC_ERROR_UNSUPPORTED:
-    return 406;
-  case RTC_ERROR_EXISTS:
-    return 409;
-  case RTC_ERROR_LIMIT:
-  case RTC_ERROR_CLOSED:
-    return 503;
-  default:
-    return 500;
-  }
-}
-
-static void answer_error(HttpRequest *request, RtcError error, const char *reason) {
-  http_answer_text(request, status_of(error), *reason ? reason : rtc_error_text(error));
-  whip_add_cors(request);
-}
-
-void whip_add_cors(HttpRequest *request) {
-  http_answer_header(request, "Access-Control-Allow-Origin", "*");
-  http_answer_header(request, "Access-Control-Expose-Headers", "Location");
-}
-
-void whip_preflight(HttpRequest *request, const char *allow) {
-  http_answer_empty(request, 204);
-  whip_add_cors(request);
-  http_answer_header(request, "Allow", allow);
-  http_answer_header(request, "Accept-Post", SDP_TYPE);
-  http_answer_header(request, "Access-Control-Allow-Methods", allow);
-  http_answer_header(request, "Access-Control-Allow-Headers", "Authorization, Content-Type");
-  http_answer_header(request, "Access-Control-Max-Age", "86400");
-}
 
 /* ---- POST: on the worker --------------------------------------------------------------------- */
 
@@ -102,9 +60,23 @@ static RtcError open_session(OpenJob *job, Session **session) {
   return error;
 }
 
+/* What an ICE restart will need. */
+static RtcError remember_ice(const OpenJob *job, Session *session) {
+  Text head = {0};
+  size_t len;
+  SessionIce *ice = session_ice(session);
+  snprintf(ice->remote_ufrag, sizeof ice->remote_ufrag, "%s", job->offer.transport.ufrag);
+  snprintf(ice->remote_pwd, sizeof ice->remote_pwd, "%s", job->offer.transport.pwd);
+  fragment_write_head(&head, &job->offer, &job->agreement);
+  ice->fragment_head = text_take(&head, &len);
+  return ice->fragment_head ? RTC_OK : RTC_ERROR_NO_MEMORY;
+}
+
 /* What the answer needs; or, when the last step failed, the session's end. */
 static RtcError settle_session(OpenJob *job, Session *session, RtcError error) {
   RtcConnection *connection = *session_connection(session);
+  if (error == RTC_OK)
+    error = remember_ice(job, session);
   if (error != RTC_OK) {
     rtc_connection_close(connection); /* removes the session */
     return error;
@@ -185,13 +157,6 @@ static void open_on_worker(void *arg) {
   http_job_done(&job->job);
 }
 
-static void end_by_location(HostWorker *worker, const char *location, bool *found) {
-  Session *session = sessions_find(&worker->sessions, location);
-  *found = session != NULL;
-  if (session)
-    rtc_connection_close(*session_connection(session)); /* removes the session */
-}
-
 /* ---- POST: on the HTTP thread ---------------------------------------------------------------- */
 
 static void free_open_job(OpenJob *job) {
@@ -201,8 +166,9 @@ static void free_open_job(OpenJob *job) {
 
 static void abandon_on_worker(void *arg) {
   OpenJob *job = arg;
-  bool found;
-  end_by_location(job->worker, job->location, &found);
+  Session *session = sessions_find(&job->worker->sessions, job->location);
+  if (session)
+    rtc_connection_close(*session_connection(session)); /* removes the session */
   free_open_job(job);
 }
 
@@ -237,20 +203,13 @@ static void finish_open_job(HttpJob *base, HttpRequest *request) {
   if (!sdp && job->error == RTC_OK)
     job->error = RTC_ERROR_NO_MEMORY;
   if (!sdp) {
-    answer_error(request, job->error, job->reason);
+    replies_error(request, job->error, job->reason);
     return;
   }
   http_answer_owned(request, 201, SDP_TYPE, sdp, len);
   http_answer_header(request, "Location", job->location);
-  whip_add_cors(request);
-}
-
-static bool is_sdp(const char *content_type) {
-  if (!content_type || strncasecmp(content_type, SDP_TYPE, strlen(SDP_TYPE)) != 0)
-    return false;
-  const char *rest = content_type + strlen(SDP_TYPE);
-  rest += strspn(rest, " \t");
-  return !*rest || *rest == ';';
+  replies_entity_tag(request, job->local.ufrag);
+  replies_add_cors(request);
 }
 
 /* Reads the offer, and agrees with a publisher: neither needs the worker. */
@@ -266,15 +225,16 @@ static RtcError read_offer(OpenJob *job, HttpRequest *request) {
 }
 
 void whip_open(HttpRequest *request, Host *host, SessionRole role, const char *stream) {
-  if (!is_sdp(http_request_header(request, "Content-Type"))) {
-    http_answer_text(request, 415, "the offer's Content-Type has to be " SDP_TYPE);
-    http_answer_header(request, "Accept-Post", SDP_TYPE);
-    whip_add_cors(request);
+  if (host_is_draining(host)) {
+    replies_error(request, RTC_ERROR_CLOSED,
+                  "the server takes no new sessions: it is to be stopped");
     return;
   }
+  if (!replies_check_type(request, SDP_TYPE, "Accept-Post"))
+    return;
   OpenJob *job = calloc(1, sizeof *job);
   if (!job) {
-    answer_error(request, RTC_ERROR_NO_MEMORY, "");
+    replies_error(request, RTC_ERROR_NO_MEMORY, "");
     return;
   }
   job->job.finish = finish_open_job;
@@ -284,80 +244,15 @@ void whip_open(HttpRequest *request, Host *host, SessionRole role, const char *s
   snprintf(job->stream, sizeof job->stream, "%s", stream);
   RtcError error = read_offer(job, request);
   if (error != RTC_OK) {
-    answer_error(request, error, job->reason);
+    replies_error(request, error, job->reason);
     free_open_job(job);
     return;
   }
   if (!http_request_suspend(request, &job->job)) {
-    whip_add_cors(request);
+    replies_add_cors(request);
     return;
   }
   error = rtc_worker_post(job->worker->worker, open_on_worker, job);
-  if (error != RTC_OK) { /* else the job is the worker's */
-    job->error = error;
-    http_job_done(&job->job);
-  }
-}
-
-/* ---- DELETE ---------------------------------------------------------------------------------- */
-
-typedef struct EndJob {
-  HttpJob job;
-  HostWorker *worker; /* borrowed */
-  char location[LOCATION_MAX];
-  RtcError error;
-  bool found; /* the worker's result */
-} EndJob;
-
-static void end_on_worker(void *arg) {
-  EndJob *job = arg;
-  end_by_location(job->worker, job->location, &job->found);
-  http_job_done(&job->job);
-}
-
-static void answer_no_session(HttpRequest *request) {
-  answer_error(request, RTC_ERROR_NOT_FOUND, "there is no such session");
-}
-
-static void finish_end_job(HttpJob *base, HttpRequest *request) {
-  EndJob *job = (EndJob *)base;
-  if (job->error != RTC_OK) {
-    answer_error(request, job->error, "");
-  } else if (!job->found) {
-    answer_no_session(request);
-  } else {
-    http_answer_empty(request, 200);
-    whip_add_cors(request);
-  }
-}
-
-static void destroy_end_job(HttpJob *base, bool delivered) {
-  (void)delivered;
-  free(base);
-}
-
-void whip_end(HttpRequest *request, Host *host, const char *id) {
-  unsigned worker;
-  const char *path = http_request_path(request);
-  if (!session_id_worker(id, &worker) || worker >= host->worker_count ||
-      strlen(path) >= LOCATION_MAX) {
-    answer_no_session(request);
-    return;
-  }
-  EndJob *job = calloc(1, sizeof *job);
-  if (!job) {
-    answer_error(request, RTC_ERROR_NO_MEMORY, "");
-    return;
-  }
-  job->job.finish = finish_end_job;
-  job->job.destroy = destroy_end_job;
-  job->worker = &host->workers[worker];
-  snprintf(job->location, sizeof job->location, "%s", path);
-  if (!http_request_suspend(request, &job->job)) {
-    whip_add_cors(request);
-    return;
-  }
-  RtcError error = rtc_worker_post(job->worker->worker, end_on_worker, job);
   if (error != RTC_OK) { /* else the job is the worker's */
     job->error = error;
     http_job_done(&job->job);

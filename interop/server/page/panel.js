@@ -1,6 +1,7 @@
 // One half of the page, and the session behind it; publish.js and play.js are the two halves.
 
 import { readStreamName } from './name.js';
+import { Restarter, SessionGone } from './restart.js';
 import { Session, errorText } from './session.js';
 import { Figures } from './stats.js';
 import { $ } from './util.js';
@@ -12,6 +13,7 @@ const BADGES = {
   busy: 'Connecting',
   live: 'Live',
   wait: 'Waiting',
+  reconnecting: 'Reconnecting',
   error: 'Stopped',
 };
 
@@ -91,7 +93,14 @@ export class Panel {
   watch(session) {
     const { pc } = session;
     const figures = new Figures(pc);
-    pc.onconnectionstatechange = () => this.onConnection(session, pc.connectionState);
+    const restarter = new Restarter(session, {
+      tell: (reachable) => this.onRestart(session, reachable),
+      fail: (error) => this.onLost(session, error),
+    });
+    pc.onconnectionstatechange = () => {
+      restarter.onState(session.connected ? pc.connectionState : 'new'); // nothing to get back yet
+      this.onConnection(session, pc.connectionState);
+    };
     this.timer = setInterval(async () => {
       const read = await figures.read();
       if (session.ended) return;
@@ -112,13 +121,25 @@ export class Panel {
         this.finish(session, 'error', this.endedText(session));
       };
       this.onConnected(session);
-    } else if (state === 'disconnected') {
-      this.show('wait', 'The connection was interrupted. The browser is trying to get it back…');
+    } else if (state === 'disconnected' || (state === 'failed' && session.connected)) {
+      this.onRestart(session, true);
     } else if (state === 'failed') {
-      this.finish(session, 'error', session.connected
-        ? 'The connection was lost and did not come back.'
-        : 'No TCP connection to the server came about. A firewall or a proxy may be in the way.');
+      this.finish(session, 'error',
+        'No TCP connection to the server came about. A firewall or a proxy may be in the way.');
     }
+  }
+
+  onRestart(session, reachable) {
+    if (session.ended) return;
+    this.show('reconnecting', reachable
+      ? 'The connection was interrupted. Reconnecting…'
+      : 'The server cannot be reached. Trying again…');
+  }
+
+  onLost(session, error) {
+    if (error instanceof SessionGone) session.resource = null; // there is nothing to DELETE
+    this.finish(session, 'error', error instanceof SessionGone
+      ? 'The connection was lost and did not come back in time.' : errorText(error));
   }
 
   /* Scripts that drive the page find what is live here. */

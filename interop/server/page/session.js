@@ -58,6 +58,7 @@ export class Session {
     this.name = name;
     this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.resource = null;
+    this.answer = null; // the one that holds now
     this.media = null; // what end() closes with the session
     this.ended = false;
     this.connected = false; // has been, at least once
@@ -69,6 +70,7 @@ export class Session {
     const offer = this.pc.localDescription.sdp;
     const { answer, resource } = await postOffer(this.role, this.name, offer);
     this.resource = resource;
+    this.answer = answer;
     if (this.ended) await this.release(); // the wait was too long for somebody
     else await this.pc.setRemoteDescription({ type: 'answer', sdp: answer });
   }

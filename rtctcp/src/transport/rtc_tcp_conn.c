@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 /* What the kernel takes beyond what it has sent [octets]: little, so that what to send, and what to
  * drop, is decided here and late. */
 #define NOTSENT_LOWAT (16 * 1024)
@@ -198,11 +200,12 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   tcp->peer = *peer;
   tcp->admitted = true;
   tcp->close = RTC_TCP_CLOSE_COUNT;
-  tcp->heard_us = rtc_worker_now(shard->worker);
+  tcp->made_us = tcp->heard_us = rtc_worker_now(shard->worker);
   tcp->flush = (RtcTask){.run = flush, .arg = tcp};
   rtc_address_format(peer, tcp->peer_text);
   rtc_frame_reader_init(&tcp->reader, RTC_STUN_LEN_MAX);
   rtc_frame_writer_init(&tcp->writer);
+  DL_APPEND(shard->tcp_conns, tcp);
   shard->stats.tcp_conns.live++;
   return tcp;
 }
@@ -299,9 +302,11 @@ static void destroy(RtcResource *resource) {
   RtcTcpConn *tcp = (RtcTcpConn *)resource;
   if (tcp->fd >= 0)
     close(tcp->fd);
-  tcp->shard->stats.tcp_conns.live--;
-  rtc_shard_check_closed(tcp->shard);
+  RtcShard *shard = tcp->shard;
+  DL_DELETE(shard->tcp_conns, tcp);
   free(tcp);
+  shard->stats.tcp_conns.live--;
+  rtc_shard_check_closed(shard);
 }
 
 void rtc_tcp_conn_heard(RtcTcpConn *tcp) {
