@@ -27,17 +27,16 @@ function startNotes(role) {
 }
 
 export class Session {
-  /* role: 'publisher' or 'player', as in the page's window.rtctcp, where it is live. */
-  static async of(page, role, proxy) {
-    const session = new Session(page, role, proxy);
-    await page.evaluate(startNotes, role);
-    return session;
-  }
-
+  /* role: 'publisher' or 'player', as in the page's window.rtctcp; it need not be live yet. */
   constructor(page, role, proxy) {
     this.page = page;
     this.role = role;
     this.proxy = proxy;
+    this.etags = []; // of what the server answered about its ICE, in their order
+    page.on('response', (response) => {
+      const { etag } = response.headers();
+      if (/POST|PATCH/.test(response.request().method()) && etag) this.etags.push(etag);
+    });
   }
 
   /* The server's ufrag, as the page has been told it. */
@@ -50,6 +49,12 @@ export class Session {
     return this.proxy.of(await this.ufrag());
   }
 
+  /* To be called when it is live. */
+  startNotes() {
+    return this.page.evaluate(startNotes, this.role);
+  }
+
+  /* What has happened since. */
   notes() {
     return this.page.evaluate(() => window.notes);
   }
