@@ -63,7 +63,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
-        interop-chrome install uninstall check-install clean
+        interop-chrome soak-chrome install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -110,6 +110,10 @@ backends: ## run the unit suite on both stack switches
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium, and lose its TCP conns
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
 	@node interop/browsers/comeback.mjs $(SERVER) $(BUILD)
+
+LOADS ?= 1000
+soak-chrome: all $(NODE_MODULES) ## load LOADS pages that publish, and close their tabs at random moments
+	@node interop/browsers/soak.mjs $(SERVER) $(LOADS) $(SEED)
 
 # npm notes here what it has installed.
 $(NODE_MODULES): interop/browsers/package-lock.json

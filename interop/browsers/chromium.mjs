@@ -33,9 +33,14 @@ export class Chrome {
   }
 
   async open(url) {
+    const page = await this.openEmpty();
+    await page.goto(url);
+    return page;
+  }
+
+  async openEmpty() {
     const page = await this.context.newPage();
     page.on('pageerror', (error) => this.onPageError(error.message));
-    await page.goto(url);
     return page;
   }
 
@@ -44,6 +49,15 @@ export class Chrome {
     const closed = page.waitForEvent('close');
     await page.close({ runBeforeUnload: true });
     await closed;
+  }
+
+  /* The page's process ends, and nothing in it is told; then its tab goes. */
+  async crash(page) {
+    const crashed = page.waitForEvent('crash');
+    const session = await this.context.newCDPSession(page);
+    session.send('Page.crash').catch(() => {}); // it answers to nobody
+    await crashed;
+    await page.close();
   }
 
   async quit() {
