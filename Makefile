@@ -109,7 +109,8 @@ backends: ## run the unit suite on both stack switches
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium, and lose its TCP conns
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
-	@node interop/browsers/comeback.mjs $(SERVER) $(BUILD)
+	@node interop/browsers/proxy.test.mjs
+	@node interop/browsers/comeback.mjs $(SERVER)
 
 LOADS ?= 1000
 soak-chrome: all $(NODE_MODULES) ## load LOADS pages that publish, and close their tabs at random moments

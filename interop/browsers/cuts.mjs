@@ -7,7 +7,8 @@ import { Picture } from './picture.mjs';
 
 const BACK_MS = 3000; // from the cut until the picture moves again
 const SERVER_MS = 700; // of these, from Chrome's binding request on: a keyframe is encoded and sent
-const WATCHED_MS = 4000; // from the cut on
+const WATCHED_MS = 4000; // from the cut on, at most
+const STEADY_MS = 600; // the picture has moved for so long: it is back
 const TURNS = 3; // of a cut, while the machine or Chrome's timers make it late
 const STALL_MS = 2000;
 /* Chrome gives a lost TCP conn five seconds to come back, and then looks once whether it has: a
@@ -17,7 +18,7 @@ const APART_MS = 5300;
 const clock = () => performance.timeOrigin + performance.now();
 
 /* Counters that tell whether a session was made, ended, or handshaken anew. */
-const STEADY = ['connections_total', 'connection_closes_total', 'handshakes_total'];
+const LASTING = ['connections_total', 'connection_closes_total', 'handshakes_total'];
 
 export class Cuts {
   /* parts: { report, server, proxy, publisher, player }, the last two of class Session. */
@@ -50,11 +51,9 @@ export class Cuts {
     const parts = { server: this.server, publisher: this.publisher.page, player: this.player.page };
     const { result, spans } = await watchMachine(parts, async () => {
       const at = await this.cut(sessions, how);
-      await sleep(WATCHED_MS);
-      return { at, still: await this.picture.longestStandstill(at) };
+      return { at, still: await this.awaitPicture(sessions, counts, at) };
     });
-    const conns = await Promise.all(sessions.map((each) => each.conns()));
-    const fresh = conns.map((all, i) => all.slice(counts[i]));
+    const fresh = await this.freshConns(sessions, counts);
     const askedAt = fresh.map((all) => all.find((conn) => conn.askedAt)?.askedAt ?? Infinity);
     const waitMs = Math.max(...askedAt) - result.at;
     const backMs = result.still.to - result.at;
@@ -65,6 +64,24 @@ export class Cuts {
       stillMs: result.still.ms,
       excuse: this.excuse(result, backMs, waitMs, spans),
     };
+  }
+
+  /* Those that each session has made beside the first count ones. */
+  async freshConns(sessions, counts) {
+    const conns = await Promise.all(sessions.map((each) => each.conns()));
+    return conns.map((all, i) => all.slice(counts[i]));
+  }
+
+  /* The longest standstill since the cut, once everybody is back and the picture moves. */
+  async awaitPicture(sessions, counts, at) {
+    let still;
+    await until(async () => {
+      const fresh = await this.freshConns(sessions, counts);
+      still = await this.picture.longestStandstill(at);
+      const back = fresh.every((all) => all.some((conn) => conn.serverFrames.length > 0));
+      return back && clock() - still.to > STEADY_MS;
+    }, WATCHED_MS);
+    return still;
   }
 
   /* Why it took too long, when that was not the server's doing; '' when it was. */
@@ -110,7 +127,7 @@ export class Cuts {
     const now = await this.identities(sessions);
     const notes = await Promise.all(sessions.map((each) => each.notes()));
     const told = notes.flatMap(({ dtls, signaling }) => [...dtls, ...signaling]);
-    const moved = STEADY.filter((name) => after(name) !== before(name));
+    const moved = LASTING.filter((name) => after(name) !== before(name));
     report.check(now === identities && told.length === 0 && moved.length === 0,
       `${title}: the session, its DTLS and what was negotiated are the same`,
       [...moved.map((name) => `${name} ${before(name)} → ${after(name)}`), ...told].join(', ')

@@ -5,10 +5,12 @@ import { causeOf, watchMachine } from './freezes.mjs';
 import { Picture } from './picture.mjs';
 
 const STILL_MS = 1000; // a restart of a healthy session: media never stops for longer
-const WATCHED_MS = 3000;
-/* Chrome calls a pair unwritable after 5 s without answers, the page then waits for a second. */
-const BACK_MS = 12000;
-const SETTLE_MS = 2000;
+const WATCHED_MS = 2000;
+const STEADY_MS = 600; // the picture has moved for so long: it is back
+/* Chrome says so after 5 to 7 s, the page then waits for a second. */
+const BACK_MS = 15000;
+const REFUSED_MS = 1500;
+const RELEASE_MS = 3000;
 
 const clock = () => performance.timeOrigin + performance.now();
 
@@ -26,7 +28,8 @@ async function restartInPage(role) {
 }
 
 export class Restarts {
-  /* parts: { report, server, proxy, publisher, player }, the last two of class Session. */
+  /* parts: { report, server, proxy, publisher, player, retired }, publisher and player of class
+   * Session; retired is a set to which the replaced ufrags are added. */
   constructor(parts) {
     Object.assign(this, parts);
     this.sessions = [this.publisher, this.player];
@@ -52,6 +55,7 @@ export class Restarts {
   async checkRestarted(title, sessions, before) {
     const { report } = this;
     const after = await this.before(sessions);
+    before.ufrags.forEach((ufrag) => this.retired.add(ufrag));
     const changed = (what) => sessions.every((_, i) => before[what][i] && after[what][i]
       && before[what][i] !== after[what][i]);
     report.check(changed('ufrags') && changed('etags'), `${title}: ufrag and ETag are new`,
@@ -67,7 +71,7 @@ export class Restarts {
     const released = await until(async () => {
       const { count } = await this.before([]);
       return count('connections_live') === 2 && count('tcp_conns_live') === 2;
-    }, SETTLE_MS);
+    }, RELEASE_MS);
     report.check(released, `${title}: the server has released the old TCP conns`);
   }
 
@@ -89,32 +93,43 @@ export class Restarts {
       `${title}: the old TCP conn was ended by the server`, before.conns[0].closedBy ?? 'it lives');
   }
 
-  /* What waits on the TCP conns waits for ever; new ones pass. */
-  async checkDeadPath() {
-    const title = 'a dead path';
-    const { report, sessions } = this;
+  /* The page has to notice by itself that a path is dead, and how it is broken does not matter. */
+  async checkDeadPath(title, sessions, destroy) {
     const before = await this.before(sessions);
     const at = clock();
-    before.conns.forEach((conn) => conn.hold());
-    const states = new Set();
+    await destroy(before.conns);
     const { result: back, spans } = await this.watch(() => until(async () => {
-      states.add(await this.player.status());
-      const { from, to } = await this.picture.longestStandstill(at);
-      return to > at + STILL_MS && to < clock() - STILL_MS && to - from;
+      const { ms, to } = await this.picture.longestStandstill(at);
+      return ms > STILL_MS && clock() - to > STEADY_MS && ms;
     }, BACK_MS));
     const excuse = back ? '' : causeOf({ from: at, to: clock(), ms: BACK_MS }, spans, 0);
-    report.check(back || excuse, `${title}: the page restarts ICE, and the picture moves again`,
-      back ? `${Math.round(back)} ms without a new picture` : excuse);
-    states.forEach((text) => report.note(`     the player read: ${text}`));
-    await sleep(SETTLE_MS);
+    this.report.check(back || excuse, `${title}: the page restarts ICE, and the picture moves again`,
+      back ? `${Math.round(back)} ms without a new picture` : excuse || await this.player.status());
     await this.checkRestarted(title, sessions, before);
+  }
+
+  /* What waits on the TCP conns waits for ever; new ones pass. */
+  checkBlackHole() {
+    return this.checkDeadPath('a path that swallows everything', this.sessions,
+      (conns) => conns.forEach((conn) => conn.hold()));
+  }
+
+  /* Chrome does not try again to connect, and gives up the pair five seconds after the cut. */
+  checkRefusedReturn() {
+    return this.checkDeadPath('a return that is refused', [this.player], async ([conn]) => {
+      conn.finish();
+      this.proxy.refuse();
+      await sleep(REFUSED_MS);
+      await this.proxy.listen();
+    });
   }
 
   async run() {
     this.picture = await Picture.watch(this.player.page);
     await this.checkHealthy(this.player);
     await this.checkHealthy(this.publisher);
-    await this.checkDeadPath();
+    await this.checkRefusedReturn();
+    await this.checkBlackHole();
     await this.picture.stop();
   }
 }

@@ -6,6 +6,7 @@ const ATTRIBUTE_USERNAME = 0x0006;
 
 export const BINDING_REQUEST = 0x0001;
 export const BINDING_SUCCESS = 0x0101;
+export const BINDING_ERROR = 0x0111;
 
 /* Splits the octets of one direction into frames, for as long as onFrame says true. */
 export class FrameReader {
