@@ -23,7 +23,7 @@ const NAME = 'comeback';
 /* A browser that can't come back on its own restarts ICE, but not before it has tried for 5 s. */
 const GRACE_S = 10;
 
-/* Two tabs, one publishing and one playing what it does: { publisher, player }, of class Session. */
+/* Two tabs, one publishing and one playing what it does: { publisher, player }, each a Session. */
 async function openSessions({ report, chrome, proxy }) {
   const publisher = new Session(await chrome.open(`/?publish=${NAME}`), 'publisher', proxy);
   await publisher.page.click('#publish');
@@ -107,7 +107,8 @@ async function main() {
   // Leaving ends what was started: Playwright kills its browser at exit, run() its server.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
   const report = new Report();
-  await report.step('the run begins', () => run(report, program, names.length > 0 ? names : Object.keys(PARTS)));
+  const chosen = names.length > 0 ? names : Object.keys(PARTS);
+  await report.step('the run begins', () => run(report, program, chosen));
   process.exit(report.summary() ? 0 : 1);
 }
 

@@ -5,9 +5,9 @@ import { Session } from './session.mjs';
 
 const CONNECT_TIMEOUT_MS = 8000;
 
-/* Octets of the server after which the first TCP conn is cut. Its first frame, the binding response,
- * takes 66; the flight with its certificate comes next, about 650; then the one with its Finished,
- * about 80. */
+/* Octets of the server after which the first TCP conn is cut. The binding response takes the first
+ * 66; the flight with the certificate comes next, about 650; then the one with the Finished, about
+ * 80. */
 const CUTS = [
   { octets: 66, what: 'after the binding response' },
   { octets: 68, what: "before the server's first flight" },

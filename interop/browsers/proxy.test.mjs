@@ -88,8 +88,9 @@ async function checkEnd(report, path, how, ended, error) {
   path.conn[how]();
   await path.client.over();
   await path.server.over();
-  const seen = [path.client, path.server].map((end) => end.error ?? (end.ended ? 'FIN' : 'nothing'));
-  report.check([path.client, path.server].every((end) => end.ended === ended && end.error === error),
+  const ends = [path.client, path.server];
+  const seen = ends.map((end) => end.error ?? (end.ended ? 'FIN' : 'nothing'));
+  report.check(ends.every((end) => end.ended === ended && end.error === error),
     `${how}() shows both sides ${error ?? 'a FIN'}`, seen.join(' and '));
   report.check(path.conn.closedBy === 'proxy', `${how}() is told as the proxy's`);
 }

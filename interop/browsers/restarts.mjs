@@ -103,7 +103,7 @@ export class Restarts {
       return ms > STILL_MS && clock() - to > STEADY_MS && ms;
     }, BACK_MS));
     const excuse = back ? '' : causeOf({ from: at, to: clock(), ms: BACK_MS }, spans, 0);
-    this.report.check(back || excuse, `${title}: the page restarts ICE, and the picture moves again`,
+    this.report.check(back || excuse, `${title}: the page restarts ICE, and the picture moves`,
       back ? `${Math.round(back)} ms without a new picture` : excuse || await this.player.status());
     await this.checkRestarted(title, sessions, before);
   }

@@ -16,8 +16,8 @@ const REPORT_MS = 10000;
 const CLOSE_TIMEOUT_MS = 15000;
 const STOP_TIMEOUT_MS = 2000;
 
-/* Short ones, so that what is left behind goes soon. The handshake's deadline is twice the session's
- * timeout. */
+/* Short ones, so that what is left behind goes soon. The handshake's deadline is twice the
+ * session's timeout. */
 const [SESSION_TIMEOUT_S, GRACE_S, FIRST_FRAME_S] = [3, 2, 3];
 const RELEASE_TIMEOUT_MS = (2 * SESSION_TIMEOUT_S + GRACE_S + FIRST_FRAME_S) * 1000;
 
@@ -46,8 +46,8 @@ class Soak {
     this.pageErrors = [];
   }
 
-  /* One tab, from its navigation to its end, which comes at any moment: in three of four the page is
-   * told and says its DELETE, and in the fourth it dies and says nothing. */
+  /* One tab, from its navigation to its end, which comes at any moment: in three of four the page
+   * is told and says its DELETE, and in the fourth it dies and says nothing. */
   async load(chrome, index) {
     const random = randomOf(this.seed, index);
     const momentMs = random() * MOMENT_MS;
@@ -116,8 +116,9 @@ class Soak {
     const begin = performance.now();
     const difference = await server.difference(start, RELEASE_TIMEOUT_MS);
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-    report.check(difference === '', 'every live count is back at its start', difference
-      || `${seconds} s after the last tab: ${LIVE_COUNTS.map((name) => `${name} ${start[name]}`).join(', ')}`);
+    const counts = LIVE_COUNTS.map((name) => `${name} ${start[name]}`).join(', ');
+    report.check(difference === '', 'every live count is back at its start',
+      difference || `${seconds} s after the last tab: ${counts}`);
     await this.tell();
     const { made, handshakes, closes } = await this.ends();
     report.check(made > 0 && handshakes > 0, 'sessions were made, and some were connected',
@@ -155,7 +156,8 @@ async function run(report, program, loads, seed) {
 }
 
 async function main() {
-  const [program, loads = LOADS, seed = Math.floor(Math.random() * 2 ** 32)] = process.argv.slice(2);
+  const anySeed = Math.floor(Math.random() * 2 ** 32);
+  const [program, loads = LOADS, seed = anySeed] = process.argv.slice(2);
   if (!program || !(loads > 0) || !(seed >= 0)) {
     process.stderr.write('usage: soak.mjs SERVER [LOADS [SEED]]\n');
     process.exit(2);
