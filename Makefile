@@ -22,7 +22,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wmissing-prot
 once = $(eval $(1) := $(2))$($(1))
 ask  = $(shell pkg-config $(1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error packages are missing: `make deps` installs them))
 LIB_PACKAGES    := libuv libsrtp2 nice openssl
-SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0
+SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0 jansson
 LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(call ask,--cflags $(LIB_PACKAGES)))
 LIB_LIBS      = $(call once,LIB_LIBS,$(call ask,--libs $(LIB_PACKAGES)))
 SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(call ask,--cflags $(SERVER_PACKAGES)))
@@ -63,7 +63,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
-        interop-chrome soak-chrome install uninstall check-install clean
+        interop-http interop-chrome soak-chrome install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -106,6 +106,9 @@ fuzz-one: $(FUZZ_PROGRAMS)
 backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+interop-http: all ## ask the server over HTTP: statuses, drains, the debug view
+	@node interop/browsers/http.mjs $(SERVER)
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium, and lose its TCP conns
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)

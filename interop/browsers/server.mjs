@@ -25,19 +25,21 @@ async function freePort() {
 }
 
 /* Without keep-alive: no socket of ours is left among the server's descriptors. */
-export function request(method, url, timeoutMs = 5000) {
+export function request(method, url, { headers = {}, body, timeoutMs = 5000 } = {}) {
   return new Promise((resolve, reject) => {
-    const asked = http.request(url, { method, agent: false, timeout: timeoutMs }, (response) => {
+    const options = { method, headers, agent: false, timeout: timeoutMs };
+    const asked = http.request(url, options, (response) => {
       const parts = [];
       response.on('data', (part) => parts.push(part));
       response.on('error', reject);
       response.on('end', () => {
-        resolve({ status: response.statusCode, body: Buffer.concat(parts).toString() });
+        const { statusCode: status, headers: answered } = response;
+        resolve({ status, headers: answered, body: Buffer.concat(parts).toString() });
       });
     });
     asked.on('timeout', () => asked.destroy(new Error(`${url} did not answer`)));
     asked.on('error', reject);
-    asked.end();
+    asked.end(body);
   });
 }
 

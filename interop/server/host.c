@@ -11,9 +11,10 @@
 
 /* Sessions are told close_notify, and nothing else is waited for: the process is to be gone 2 s
  * after its signal. */
-#define STOP_DEADLINE_MS   1500
-#define ANSWER_DEADLINE_MS 300 /* for the last answers of HTTP: to the DELETE that ended a drain   \
-                                */
+#define STOP_DEADLINE_MS 1500
+#define ANSWER_DEADLINE_MS                                                                         \
+  300 /* for the last answers of HTTP: to the DELETE that ended a drain                            \
+       */
 
 /* ---- Calls on a worker, for the main thread only: it may wait -------------------------------- */
 

@@ -1,6 +1,7 @@
 /* Finds whose a path is, see routes.h. */
 #include "routes.h"
 
+#include "debug.h"
 #include "fragment.h"
 #include "metrics.h"
 #include "pages.h"
@@ -49,9 +50,11 @@ static void answer_health(HttpRequest *request, Host *host) {
 
 typedef void Answer(HttpRequest *request, Host *host);
 
-static Answer *find_report(const char *path) {
+static Answer *find_report(const Host *host, const char *path) {
   if (text_is(path, "/metrics"))
     return metrics_request;
+  if (text_is(path, "/debug/sessions") && host->options->debug)
+    return debug_request;
   return text_is(path, "/healthz") ? answer_health : NULL;
 }
 
@@ -60,7 +63,7 @@ static bool route_readable(HttpRequest *request, Host *host) {
   const char *method = http_request_method(request);
   const char *path = http_request_path(request);
   const Page *page = pages_find(path);
-  Answer *report = page ? NULL : find_report(path);
+  Answer *report = page ? NULL : find_report(host, path);
   if (!page && !report)
     return false;
   if (!text_is(method, "GET") && !text_is(method, "HEAD"))

@@ -102,6 +102,12 @@ size_t sessions_count(const Sessions *sessions) {
   return HASH_COUNT(sessions->by_location);
 }
 
+void sessions_each(const Sessions *sessions, void (*visit)(const Session *session, void *arg),
+                   void *arg) {
+  for (const Session *session = sessions->by_location; session; session = session->hh.next)
+    visit(session, arg);
+}
+
 bool session_id_worker(const char *id, unsigned *worker) {
   size_t digits = strspn(id, "0123456789");
   if (digits == 0 || digits > 5 || id[digits] != '-')
@@ -115,6 +121,19 @@ bool session_id_worker(const char *id, unsigned *worker) {
 
 const char *session_location(const Session *session) {
   return session->location;
+}
+
+/* Publishers alone are in the table by stream. */
+SessionRole session_role(const Session *session) {
+  return session->hh_stream.tbl ? SESSION_WHIP : SESSION_WHEP;
+}
+
+const char *session_stream(const Session *session) {
+  return session->stream;
+}
+
+uint64_t session_connection_id(const Session *session) {
+  return session->connection ? rtc_connection_id(session->connection) : 0;
 }
 
 RtcConnection **session_connection(Session *session) {

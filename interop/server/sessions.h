@@ -50,12 +50,18 @@ void session_remove(Session *session);
 Session *sessions_find(const Sessions *sessions, const char *location); /* NULL: none */
 Session *sessions_find_publisher(const Sessions *sessions, const char *stream);
 size_t sessions_count(const Sessions *sessions);
+/* Calls visit for each, in no order; it must not open or end any. */
+void sessions_each(const Sessions *sessions, void (*visit)(const Session *session, void *arg),
+                   void *arg);
 
 /* The worker that a Location's last segment, "WORKER-TOKEN", names. false: it is of no such form.
  */
 bool session_id_worker(const char *id, unsigned *worker);
 
 const char *session_location(const Session *session);
+SessionRole session_role(const Session *session);
+const char *session_stream(const Session *session);
+uint64_t session_connection_id(const Session *session); /* 0: it has no Connection yet */
 
 /* The slot of the session's handle, NULL at first. */
 RtcConnection **session_connection(Session *session);
