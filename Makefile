@@ -114,8 +114,14 @@ backends: ## run the unit suite on both stack switches
 interop-http: all ## ask the server over HTTP: statuses, drains, the debug view
 	@node interop/browsers/http.mjs $(SERVER)
 
-interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
+interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium, and lose its TCP conns
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
+	@node interop/browsers/proxy.test.mjs
+	@node interop/browsers/comeback.mjs $(SERVER)
+
+LOADS ?= 1000
+soak-chrome: all $(NODE_MODULES) ## load LOADS pages that publish, and close their tabs at random moments
+	@node interop/browsers/soak.mjs $(SERVER) $(LOADS) $(SEED)
 
 # npm notes here what it has installed.
 $(NODE_MODULES): interop/browsers/package-lock.json

@@ -2,9 +2,9 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
 
 import { Report, within } from './check.mjs';
+import { Chrome } from './chromium.mjs';
 import { checkRefusal, publishAndPlay } from './scenario.mjs';
 import { Server } from './server.mjs';
 import { canCode } from './stats.mjs';
@@ -12,48 +12,6 @@ import { canCode } from './stats.mjs';
 const TOTAL_TIMEOUT_MS = 200000;
 const STOP_TIMEOUT_MS = 2000;
 const CODECS = ['video/VP8', 'video/H264'];
-
-// Playwright gives each launch a fresh user-data-dir, and removes it.
-const LAUNCH = {
-  executablePath: process.env.RTC_CHROMIUM ?? '/usr/bin/chromium',
-  headless: true,
-  timeout: 30000,
-  handleSIGINT: false,
-  handleSIGTERM: false,
-  handleSIGHUP: false,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
-};
-
-class Chrome {
-  static async launch(baseUrl, report) {
-    const chrome = new Chrome();
-    chrome.browser = await chromium.launch(LAUNCH);
-    chrome.context = await chrome.browser.newContext({
-      baseURL: baseUrl,
-      viewport: { width: 1280, height: 900 },
-    });
-    chrome.report = report;
-    return chrome;
-  }
-
-  async open(url) {
-    const page = await this.context.newPage();
-    page.on('pageerror', (error) => {
-      this.report.check(false, 'the page has no script error', error.message);
-    });
-    await page.goto(url);
-    return page;
-  }
-
-  /* As a person closes a tab: the page is told before it goes. */
-  async close(page) {
-    const closed = page.waitForEvent('close');
-    await page.close({ runBeforeUnload: true });
-    await closed;
-  }
-}
 
 async function runCodecs(report, server, chrome, build) {
   const start = await server.settled();
@@ -81,11 +39,12 @@ async function run(report, program, build) {
   const server = await Server.start(path.resolve(program));
   process.on('exit', () => server.kill());
   try {
-    const chrome = await Chrome.launch(server.url, report);
-    report.note(`Chromium ${chrome.browser.version()}, ${server.url}`);
+    const chrome = await Chrome.launch(server.url,
+      (message) => report.check(false, 'the page has no script error', message));
+    report.note(`Chromium ${chrome.version}, ${server.url}`);
     await within(runCodecs(report, server, chrome, build), TOTAL_TIMEOUT_MS, 'all of it')
       .catch((error) => report.check(false, 'the run comes to its end', error.message));
-    await within(chrome.browser.close(), 5000, 'Chromium closes')
+    await within(chrome.quit(), 5000, 'Chromium closes')
       .catch((error) => report.note(error.message));
     const { code, signal, ms } = await server.terminate(STOP_TIMEOUT_MS);
     report.check(code === 0, 'SIGTERM ends the server with exit 0 within 2 s',

@@ -123,16 +123,17 @@ function covered(spans) {
   return sum;
 }
 
-/* What, outside of the server, took as long as the freeze did; '' when nothing did. */
-function causeOf(freeze, spans) {
+/* What, outside of the server, took as long as the freeze { ms, from, to } did, but for its own
+ * part; '' when nothing did. */
+export function causeOf(freeze, spans, ownMs = OWN_MS) {
   const near = spans.filter(({ from, to }) => to > freeze.from - DELAY_MS && from < freeze.to);
-  if (near.length === 0 || covered(near) < freeze.ms - OWN_MS) return '';
+  if (near.length === 0 || covered(near) < freeze.ms - ownMs) return '';
   const whats = [...new Set(near.map(({ what }) => what))];
   return `${whats.join(', ')} (${Math.round(covered(near))} ms)`;
 }
 
-/* Watches while run() runs: { result, freezes }, of which each is { ms, cause }. */
-export async function watchFreezes({ server, publisher, player }, run) {
+/* Watches while run() runs: { result, spans, freezes }; spans is what the machine has stalled. */
+export async function watchMachine({ server, publisher, player }, run) {
   const options = { tickMs: TICK_MS, readMs: READ_MS, lateMs: LATE_MS };
   await publisher.evaluate(startMeter, { role: 'publisher', ...options });
   await player.evaluate(startMeter, { role: 'player', ...options });
@@ -142,9 +143,12 @@ export async function watchFreezes({ server, publisher, player }, run) {
   const pages = [publisher, player];
   const [sent, played] = await Promise.all(pages.map((page) => page.evaluate('stopMeter()')));
   const spans = [...sent.spans, ...played.spans, ...stopServerMeter(), ...stopMachineMeter()];
-  const freezes = played.freezes.map((freeze) => ({
-    ms: freeze.ms,
-    cause: causeOf(freeze, spans),
-  }));
-  return { result, freezes };
+  return { result, spans, freezes: played.freezes };
+}
+
+/* Watches while run() runs: { result, freezes }, of which each is { ms, cause }. */
+export async function watchFreezes(parts, run) {
+  const { result, spans, freezes } = await watchMachine(parts, run);
+  const told = freezes.map((freeze) => ({ ms: freeze.ms, cause: causeOf(freeze, spans) }));
+  return { result, freezes: told };
 }

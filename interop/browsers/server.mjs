@@ -12,8 +12,8 @@ const START_TIMEOUT_MS = 10000;
 const LOG_LIMIT = 1 << 20; // [characters]
 
 /* What must be back where it was when every session has ended. */
-export const LIVE_COUNTS = ['connections', 'tcp_conns', 'sources', 'consumers', 'coroutines',
-  'descriptors'];
+export const LIVE_COUNTS = ['connections', 'tcp_conns', 'sources', 'consumers', 'sessions',
+  'coroutines', 'descriptors'];
 
 async function freePort() {
   const probe = net.createServer().listen(0, '127.0.0.1');
@@ -98,10 +98,14 @@ export class Server {
     return waits;
   }
 
-  async metrics() {
+  async metricsText() {
     const { status, body } = await request('GET', `${this.url}/metrics`);
     if (status !== 200) throw new Error(`/metrics answered ${status}`);
-    return parseMetrics(body);
+    return body;
+  }
+
+  async metrics() {
+    return parseMetrics(await this.metricsText());
   }
 
   /* The live counts. Sockets of HTTP come and go with the browser's keep-alive: they are taken off

@@ -42,6 +42,15 @@ static void follow_publisher(RtcConsumerTrack *track, uint32_t timestamp, int64_
   track->generation = generation;
 }
 
+/* The receiver sees no gap in its own sequence numbers, so it would wait for seconds for frames
+ * that are lost, or show what builds on them: video goes on with a keyframe. */
+static void follow_gaps(RtcConsumerTrack *track, const RtcPublisherTrack *from) {
+  if (track->gaps == from->gaps)
+    return;
+  track->gaps = from->gaps;
+  track->stream->awaits_keyframe = track->track.media == RTC_MEDIA_VIDEO;
+}
+
 void rtc_consumer_take(RtcConsumer *consumer, const RtcPublisherTrack *from, RtcPacket *packet,
                        unsigned flags, uint32_t timestamp) {
   RtcConsumerTrack *track = track_for(consumer, from);
@@ -49,6 +58,7 @@ void rtc_consumer_take(RtcConsumer *consumer, const RtcPublisherTrack *from, Rtc
     return;
   int64_t now_us = rtc_worker_now(consumer->connection->shard->worker);
   follow_publisher(track, timestamp, now_us);
+  follow_gaps(track, from);
   track->timestamp = timestamp + track->timestamp_offset;
   track->sent_us = now_us;
   RtcError error = rtc_connection_send_rtp(consumer->connection, track->stream, packet, flags,

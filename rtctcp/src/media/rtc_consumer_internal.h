@@ -9,6 +9,7 @@ typedef struct RtcConsumerTrack {
   RtcConsumer *consumer; /* back */
   RtcStream *stream;     /* borrowed: the Connection's, until it is removed */
   unsigned generation;   /* of the source's publisher that timestamp_offset is for; 0: none yet */
+  unsigned gaps;         /* of the publisher's track that the stream has been told of */
   uint32_t timestamp_offset;
   uint32_t timestamp; /* of the last packet, as it was sent */
   int64_t sent_us;    /* when that was */

@@ -98,10 +98,19 @@ static RtcPublisherTrack *find_track(RtcPublisher *publisher, const RtcRtpHeader
       track->learnt = true;
       track->track.ssrc = header->ssrc;
       track->timestamp = header->timestamp - 1; /* so that the first packet begins a frame */
+      track->next_sequence = header->sequence;
     }
     return track->track.ssrc == header->ssrc ? track : NULL;
   }
   return NULL;
+}
+
+/* TCP keeps the order, but what the peer had to send while it had no TCP conn, or more than its
+ * socket took, is lost. */
+static void note_sequence(RtcPublisherTrack *track, uint16_t sequence) {
+  if (sequence != track->next_sequence)
+    track->gaps++;
+  track->next_sequence = (uint16_t)(sequence + 1);
 }
 
 static void note_transport_sequence(RtcPublisher *publisher, const RtcPublisherTrack *track,
@@ -163,6 +172,7 @@ static bool on_rtp(RtcConnectionObserver *observer, const uint8_t *packet, size_
   if (!track)
     return false;
   rtc_rtp_reception_packet(&track->reception, header.sequence, header.timestamp, now_us);
+  note_sequence(track, header.sequence);
   note_transport_sequence(publisher, track, &header, now_us);
   /* Without a payload it is padding, with which senders probe the path: it ends here, and is no
    * part of a frame, whatever its timestamp. */

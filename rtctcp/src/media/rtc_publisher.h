@@ -18,6 +18,8 @@ typedef struct RtcPublisherTrack {
   bool learnt;        /* the first packet has come */
   uint32_t timestamp; /* of the last packet: another one begins a frame */
   bool in_keyframe;   /* the frame of the last packet is one */
+  uint16_t next_sequence;
+  unsigned gaps; /* in the sequence numbers: what was lost, video can't be decoded without */
   RtcRtpReception reception;
   int64_t relayed_us; /* when its last sender report went to the consumers */
   int64_t keyframe_asked_us;

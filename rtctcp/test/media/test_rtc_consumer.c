@@ -75,6 +75,28 @@ static void gaps_are_closed(void **state) {
   assert_int_equal(broadcast_receive(consumer, CONSUMER_AUDIO).sequence, (uint16_t)(first + 1));
 }
 
+/* Video that lacks a packet before it can't be decoded, and the receiver sees no gap that would
+ * tell it so: it gets nothing until a keyframe, which is asked for at once. */
+static void video_goes_on_with_a_keyframe_after_a_gap(void **state) {
+  Broadcast *broadcast = *state;
+  HostSession *publisher = open_publisher(broadcast);
+  HostSession *consumer = open_consumer(broadcast);
+  broadcast_send_vp8(broadcast, publisher, 0, true, true);
+  uint16_t first = broadcast_receive(consumer, CONSUMER_VIDEO).sequence;
+  broadcast->video_sequence++;
+  broadcast_send_vp8(broadcast, publisher, DELTA, false, false);
+  broadcast_send_vp8(broadcast, publisher, 2 * DELTA, true, false);
+  assert_true(broadcast_await_rtcp(publisher, PSFB, PLI, NULL, PEER_TIMEOUT_MS));
+  broadcast_receive_nothing(consumer);
+  broadcast_send_vp8(broadcast, publisher, 3 * DELTA, true, true);
+  broadcast_send_vp8(broadcast, publisher, 4 * DELTA, true, false);
+  RtpHeader header = broadcast_receive(consumer, CONSUMER_VIDEO);
+  assert_int_equal(header.timestamp, 3 * DELTA);
+  assert_int_equal(header.sequence, (uint16_t)(first + 1));
+  assert_int_equal(broadcast_receive(consumer, CONSUMER_VIDEO).timestamp, 4 * DELTA);
+  host_await_drop(consumer, RTC_DROP_AWAIT_KEYFRAME, 2);
+}
+
 /* Who joins in the middle gets audio at once and video from a keyframe on, which is asked for. */
 static void late_joiner_begins_with_a_keyframe(void **state) {
   Broadcast *broadcast = *state;
@@ -337,6 +359,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(packets_are_rewritten_and_in_order),
       TEST(gaps_are_closed),
+      TEST(video_goes_on_with_a_keyframe_after_a_gap),
       TEST(late_joiner_begins_with_a_keyframe),
       TEST(keyframe_is_asked_for_on_connecting),
       TEST(keyframe_is_asked_for_on_reconnecting),
