@@ -47,6 +47,8 @@ FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUILD)/obj/%.o)
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
+SOAK_SOURCES    := $(wildcard rtctcp/test/soak/*.c $(patsubst %,rtctcp/test/support/%*.c,peer rtp descriptors))
+SOAK_OBJECTS    := $(SOAK_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
@@ -55,6 +57,7 @@ FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%)
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
 SERVER     := $(BUILD)/rtctcp-server
+SOAK       := $(BUILD)/rtctcp-soak
 PC_FILE    := $(BUILD)/rtctcp.pc
 NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
@@ -171,6 +174,12 @@ $(BUILD)/obj/rtctcp/test/%.o: rtctcp/test/%.c $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -c $< -o $@
 
+# The soak's server sees the public headers only, as any user's program.
+$(BUILD)/obj/rtctcp/test/soak/%.o: rtctcp/test/soak/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Irtctcp/include -Irtctcp/test -c $< -o $@
+
 $(BUILD)/obj/rtctcp/fuzz/%.o: rtctcp/fuzz/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -214,6 +223,10 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+$(SOAK): $(SOAK_OBJECTS) $(STATIC_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
 # What of the server can be tested without HTTP: all that leads from an offer to its answer.
 SERVER_TESTED := answer h264 negotiate offer text

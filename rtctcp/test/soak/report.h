@@ -1,0 +1,25 @@
+/* What the soak prints, and its verdict. */
+#ifndef RTC_SOAK_REPORT_H
+#define RTC_SOAK_REPORT_H
+
+#include "soak/client.h"
+#include "soak/figures.h"
+
+typedef struct SoakRun {
+  uint64_t sessions; /* that were asked for */
+  double seconds;    /* in which sessions were opened */
+  SoakFigures idle;  /* before the first one */
+  SoakFigures warm;  /* after the first tenth, idle again */
+  SoakFigures last;  /* after the last one, idle or not */
+  SoakFigures ended; /* of the process, when server and workers are gone */
+  SoakSamples rss;   /* from the first tenth on */
+  bool warm_is_idle, last_is_idle;
+} SoakRun;
+
+void soak_report_progress(double seconds, uint64_t since, double since_seconds,
+                          const SoakFigures *figures);
+void soak_report_tables(const SoakRun *run, const SoakClients *clients);
+/* Prints each check and whether it holds. false: one does not */
+bool soak_report_verdict(const SoakRun *run, const SoakClients *clients);
+
+#endif
