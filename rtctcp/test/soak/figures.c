@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint64_t resident(void) {
@@ -18,10 +19,17 @@ static uint64_t resident(void) {
   return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+uint64_t soak_cpu_us(void) {
+  struct timespec used;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
 void soak_figures_of_process(SoakFigures *figures) {
   struct mallinfo2 info = mallinfo2();
   figures->heap = info.uordblks + info.hblkhd;
   figures->rss = resident();
+  figures->cpu_us = soak_cpu_us();
   figures->descriptors = descriptors_open();
 }
 

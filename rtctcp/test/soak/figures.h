@@ -14,12 +14,15 @@ typedef struct SoakFigures {
   uint64_t unexpected;   /* of them, by a reason that is not the plan's */
   uint64_t after_closed; /* callbacks that came after CLOSED */
   uint64_t descriptors;
-  uint64_t rss;  /* [octets] */
+  uint64_t rss; /* [octets] */
+  uint64_t cpu_us;
   uint64_t heap; /* that malloc has given out, of all arenas [octets] */
 } SoakFigures;
 
-/* Adds what is the process's: descriptors, rss, heap. */
+/* Adds what is the process's: descriptors, memory, CPU time. */
 void soak_figures_of_process(SoakFigures *figures);
+/* Of this process, so far. */
+uint64_t soak_cpu_us(void);
 void soak_figures_add_stats(RtcServerStats *sum, const RtcServerStats *stats);
 
 /* Closed, and not yet freed: Connections and TCP conns. */

@@ -74,6 +74,9 @@ void soak_report_tables(const SoakRun *run, const SoakClients *clients) {
   printf("packets: %" PRIu64 " in, %" PRIu64 " out; the peers had %" PRIu64 " echoed, %" PRIu64
          " of sources\n",
          stats->packets_in, stats->packets_out, clients->packets_echoed, clients->packets_played);
+  printf("CPU: %.2f ms a session in the server, %.2f ms in the peers\n",
+         (double)run->last.cpu_us / 1000 / (double)stats->connections.total,
+         (double)soak_cpu_us() / 1000 / (double)stats->connections.total);
   printf("deepest stack: %.1f KiB\n", (double)run->last.stack_high_water / KIB);
 }
 
