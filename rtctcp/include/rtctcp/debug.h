@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* Handles on one object, by holder. Their sum is its count. */
+/* Handles on one object, by holder. Their sum is its count, but inside a callback of its own end,
+ * where a handle on its way to the manager is among the others. */
 typedef struct RtcHolders {
   uint32_t registry;   /* a Connection's: one for each ufrag it can be found by */
   uint32_t connection; /* a TCP conn's: the Connection that it serves */

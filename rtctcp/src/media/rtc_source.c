@@ -39,9 +39,10 @@ RTC_SHARED_DEFINE(RtcSource, rtc_source, shared, destroy);
 
 void rtc_source_settle(RtcSource *source) {
   bool in_use = source->publisher || source->consumers;
-  if (in_use == source->kept)
+  RtcSourceState state = in_use ? RTC_SOURCE_STATE_LAST_USER : RTC_SOURCE_STATE_USER;
+  if (state == source->state)
     return;
-  source->kept = in_use;
+  source->state = state;
   if (in_use)
     rtc_source_ref(source);
   else

@@ -8,6 +8,13 @@
 struct RtcPublisher;
 struct RtcPublisherTrack;
 
+/* Named by what is awaited. */
+typedef enum RtcSourceState {
+  RTC_SOURCE_STATE_USER,      /* a publisher or a consumer; it lives by its fetchers' handles */
+  RTC_SOURCE_STATE_LAST_USER, /* that the publisher and the last consumer go; the manager holds it
+                               */
+} RtcSourceState;
+
 struct RtcSource {
   RtcShared shared;
   RtcSourceManager *manager;      /* back */
@@ -16,7 +23,7 @@ struct RtcSource {
   unsigned generation;     /* publishers that were and are: timestamps begin anew with each */
   RtcConsumer *consumers;  /* borrowed: a list; each belongs to its Connection */
   RtcConsumer *next_taker; /* borrowed: whom the packet under way goes to next; NULL: nobody */
-  bool kept;               /* in use: the manager's handle is held */
+  RtcSourceState state;
 };
 
 RTC_SHARED_DECLARE(RtcSource, rtc_source);

@@ -7,6 +7,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* Named by what is awaited. It is freed when that has come. */
+typedef enum RtcExecutorState {
+  RTC_EXECUTOR_STATE_FIRST_STEP, /* its coroutine's, or an interrupt */
+  RTC_EXECUTOR_STATE_CYCLE_END,  /* the cycle runs */
+  RTC_EXECUTOR_STATE_END_TASK,   /* interrupted before the first step: the cycle never runs */
+} RtcExecutorState;
+
 struct RtcExecutor {
   RtcExecutor **slot;          /* back: in the resource, or in what lives as long */
   RtcWorker *worker;           /* borrowed */
@@ -15,8 +22,8 @@ struct RtcExecutor {
   RtcExecutorCycle cycle;
   const char *name;        /* borrowed: static */
   RtcCoroutine *coroutine; /* owned */
-  bool begun;              /* the coroutine has */
-  RtcTask end_task;        /* of a coroutine that never begins */
+  RtcExecutorState state;
+  RtcTask end_task; /* of a coroutine that never begins */
   RtcWorkerHolder holder;
 };
 
@@ -33,7 +40,8 @@ static void finish(RtcExecutor *executor, RtcError result) {
 
 static RtcError run_coroutine(void *arg) {
   RtcExecutor *executor = arg;
-  executor->begun = true;
+  assert(executor->state == RTC_EXECUTOR_STATE_FIRST_STEP);
+  executor->state = RTC_EXECUTOR_STATE_CYCLE_END;
   RtcError result = executor->cycle(executor->resource);
   finish(executor, result);
   return result;
@@ -86,6 +94,8 @@ void rtc_executor_interrupt(RtcExecutor *executor) {
   if (!executor)
     return;
   rtc_coroutine_interrupt(executor->coroutine);
-  if (!executor->begun)
-    rtc_worker_at_end_of_turn(executor->worker, &executor->end_task);
+  if (executor->state != RTC_EXECUTOR_STATE_FIRST_STEP)
+    return;
+  executor->state = RTC_EXECUTOR_STATE_END_TASK;
+  rtc_worker_at_end_of_turn(executor->worker, &executor->end_task);
 }

@@ -33,6 +33,10 @@ RtcResourceState rtc_resource_state(const RtcResource *resource) {
   return resource->state;
 }
 
+uint32_t rtc_resource_handles(const RtcResource *resource) {
+  return resource->shared.handles;
+}
+
 const char *rtc_resource_state_name(RtcResourceState state) {
   switch (state) {
 #define RTC_RESOURCE_STATE_CASE(name, text)                                                        \

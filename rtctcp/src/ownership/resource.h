@@ -54,6 +54,7 @@ uint64_t rtc_resource_id(const RtcResource *resource);
 const char *rtc_resource_name(const RtcResource *resource); /* never NULL: "" */
 RtcResourceState rtc_resource_state(const RtcResource *resource);
 const char *rtc_resource_state_name(RtcResourceState state);
+uint32_t rtc_resource_handles(const RtcResource *resource); /* held by whomever, now */
 
 /* "tcp-conn 17 (whip/live)", for the log; without a name "tcp-conn 17", without an id "tcp-conn".
  * text  out: cut to cap octets, NUL included */

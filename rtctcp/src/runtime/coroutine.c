@@ -155,7 +155,7 @@ static void switch_to(RtcScheduler *scheduler, RtcCoroutine *co) {
 }
 
 static RtcError wait_in(RtcCoroutine *co, CoroutineState state, int64_t deadline_us) {
-  assert(co && co->state == STATE_RUNNING);
+  assert(co && co->state == STATE_RUNNING && !co->scheduler->yield_forbidden);
   if (co->interrupted)
     return RTC_ERROR_CANCELED;
   if (deadline_us != RTC_NEVER)
@@ -192,12 +192,23 @@ RtcError rtc_coroutine_sleep(RtcWorker *worker, int64_t duration_us) {
 RtcError rtc_coroutine_yield(RtcWorker *worker) {
   RtcCoroutine *co = rtc_coroutine_current(worker);
 
-  assert(co);
+  assert(co && !co->scheduler->yield_forbidden);
   if (co->interrupted)
     return RTC_ERROR_CANCELED;
   enqueue(co, STATE_READY);
   switch_to_loop(co, false);
   return co->interrupted ? RTC_ERROR_CANCELED : RTC_OK;
+}
+
+void rtc_coroutine_forbid_yield(RtcWorker *worker) {
+  rtc_worker_scheduler(worker)->yield_forbidden++;
+}
+
+void rtc_coroutine_allow_yield(RtcWorker *worker) {
+  RtcScheduler *scheduler = rtc_worker_scheduler(worker);
+
+  assert(scheduler->yield_forbidden > 0);
+  scheduler->yield_forbidden--;
 }
 
 /* ---- Beginning and end ----------------------------------------------------------------------- */

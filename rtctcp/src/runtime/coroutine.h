@@ -39,6 +39,10 @@ RtcError rtc_coroutine_sleep(RtcWorker *worker, int64_t duration_us);
 /* Goes to the end of the ready queue. Yields: yes. Errors: CANCELED */
 RtcError rtc_coroutine_yield(RtcWorker *worker);
 
+/* What runs between these two must not yield, which is asserted. They nest. */
+void rtc_coroutine_forbid_yield(RtcWorker *worker);
+void rtc_coroutine_allow_yield(RtcWorker *worker);
+
 /* Sets the sticky interrupt and wakes the coroutine. One that has not begun never begins: its
  * result is CANCELED. Never yields; on the current coroutine too. */
 void rtc_coroutine_interrupt(RtcCoroutine *co);

@@ -21,8 +21,9 @@ typedef struct RtcScheduler {
   RtcStackPool stacks;
   uint64_t live_count;
   uint64_t total_count;
-  size_t unjoined_count; /* ended, and neither joined nor detached yet */
-  bool closed;           /* nothing is spawned any more */
+  unsigned yield_forbidden; /* how many forbid it now */
+  size_t unjoined_count;    /* ended, and neither joined nor detached yet */
+  bool closed;              /* nothing is spawned any more */
 } RtcScheduler;
 
 void rtc_scheduler_init(RtcScheduler *scheduler, RtcWorker *worker, size_t stack_size);

@@ -29,6 +29,10 @@ void rtc_frame_writer_finish(RtcFrameWriter *writer) {
   *writer = (RtcFrameWriter){0};
 }
 
+size_t rtc_frame_writer_unsent(const RtcFrameWriter *writer) {
+  return writer->control_len + writer->rest_len - writer->rest_at;
+}
+
 RtcError rtc_frame_writer_control(RtcFrameWriter *writer, const uint8_t *octets, size_t len) {
   assert(len <= RTC_FRAME_LEN_MAX);
   size_t framed = RTC_FRAME_HEADER_LEN + len;

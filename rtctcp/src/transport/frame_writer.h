@@ -29,6 +29,9 @@ void rtc_frame_writer_finish(RtcFrameWriter *writer); /* fine twice */
 RTC_MUST_CHECK RtcError rtc_frame_writer_control(RtcFrameWriter *writer, const uint8_t *frame,
                                                  size_t len);
 
+/* What waits: the rest of the last chunk, and control frames [octets]. */
+size_t rtc_frame_writer_unsent(const RtcFrameWriter *writer);
+
 /* Writes whole frames of media to out, at most cap octets; returns how many. */
 typedef size_t (*RtcFrameFill)(uint8_t *out, size_t cap, void *arg);
 

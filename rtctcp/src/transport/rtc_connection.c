@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+
+#include <utlist.h>
 
 static void dispose(RtcResource *resource);
 static void destroy(RtcResource *resource);
@@ -41,7 +42,8 @@ static bool may_follow(RtcConnectionState from, RtcConnectionState to) {
 void rtc_connection_set_state(RtcConnection *connection, RtcConnectionState state) {
   assert(may_follow(connection->state, state));
   connection->state = state;
-  RTC_LOG(log_of(connection), INFO, "session=%s name=%s state=%s%s%s", connection->ufrag,
+  connection->state_us = rtc_worker_now(connection->shard->worker);
+  RTC_LOG(log_of(connection), INFO, "session=%s name=%s state=%s%s%s", connection->tag,
           connection->name ? connection->name : "", rtc_connection_state_name(state),
           state == RTC_CONNECTION_STATE_CLOSED ? " reason=" : "",
           state == RTC_CONNECTION_STATE_CLOSED ? rtc_close_name(connection->close) : "");
@@ -82,6 +84,7 @@ static void release_quietest_standby(RtcConnection *connection) {
 }
 
 void rtc_connection_attach(RtcConnection *connection, RtcTcpConn *tcp) {
+  assert(rtc_worker_is_current(connection->shard->worker) && tcp->shard == connection->shard);
   assert(connection->state != RTC_CONNECTION_STATE_CLOSED && !tcp->connection);
   if (connection->tcp_conn_count == RTC_CONNECTION_TCP_CONNS_MAX)
     release_quietest_standby(connection);
@@ -129,13 +132,73 @@ static void resume(RtcConnection *connection) {
   rtc_connection_dtls_changed(connection); /* it may have failed */
 }
 
-void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp, bool use_candidate) {
+/* -- ICE restart -- */
+
+static void forget_restart(RtcConnection *connection) {
+  if (!connection->restart)
+    return;
+  RtcConnection *handle =
+      rtc_registry_take(&connection->shard->registry, connection->restart->ufrag);
+  rtc_connection_unref(&handle);
+  free(connection->restart);
+  connection->restart = NULL;
+  for (size_t i = 0; i < connection->tcp_conn_count; i++)
+    connection->tcp_conns[i]->restarted = false;
+}
+
+RtcError rtc_connection_restart_ice(RtcConnection *connection, const RtcSdpTransport *remote) {
+  RtcShard *shard = connection->shard;
+  RtcIceCredentials *credentials;
+  if (!*remote->ufrag || !*remote->pwd)
+    return RTC_ERROR_INVALID_ARGUMENT;
+  if (connection->state == RTC_CONNECTION_STATE_CLOSED)
+    return RTC_ERROR_CLOSED;
+  RtcError error = rtc_ice_credentials_new(&credentials, shard, remote->ufrag);
+  if (error)
+    return error;
+  error = rtc_registry_add(&shard->registry, credentials->ufrag, connection);
+  if (error) {
+    free(credentials);
+    return error;
+  }
+  forget_restart(connection);
+  connection->restart = credentials;
+  RTC_LOG(log_of(connection), INFO, "session=%s restarts ICE as ufrag=%s", connection->tag,
+          credentials->ufrag);
+  return RTC_OK;
+}
+
+/* A TCP conn with the new credentials was nominated: the old ones are good no more, nor is a TCP
+ * conn that has proven none but them. */
+static void complete_restart(RtcConnection *connection) {
+  RtcConnection *handle = rtc_registry_take(&connection->shard->registry, connection->ice->ufrag);
+  rtc_connection_unref(&handle);
+  free(connection->ice);
+  connection->ice = connection->restart;
+  connection->restart = NULL;
+  for (size_t i = connection->tcp_conn_count; i-- > 0;) {
+    RtcTcpConn *tcp = connection->tcp_conns[i];
+    if (!tcp->restarted)
+      rtc_connection_detach(connection, tcp, RTC_TCP_CLOSE_ICE_RESTART);
+    else
+      tcp->restarted = false;
+  }
+}
+
+/* -- Binding -- */
+
+void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp,
+                          const RtcIceCredentials *proven, bool use_candidate) {
+  bool restarted = proven == connection->restart;
   rtc_tcp_conn_heard(tcp);
+  tcp->restarted = tcp->restarted || restarted;
   if (!connection->selected || (use_candidate && connection->selected != tcp)) {
-    RTC_LOG(log_of(connection), DEBUG, "session=%s selects tcp-conn=%s", connection->ufrag,
+    RTC_LOG(log_of(connection), DEBUG, "session=%s selects tcp-conn=%s", connection->tag,
             tcp->peer_text);
     select_tcp_conn(connection, tcp);
   }
+  if (restarted && use_candidate)
+    complete_restart(connection);
   if (connection->state == RTC_CONNECTION_STATE_NEW ||
       connection->state == RTC_CONNECTION_STATE_DISCONNECTED)
     resume(connection);
@@ -185,6 +248,7 @@ void rtc_connection_end(RtcConnection *connection, RtcClose close) {
   if (connection->state == RTC_CONNECTION_STATE_CLOSED)
     return;
   RtcShard *shard = connection->shard;
+  assert(rtc_worker_is_current(shard->worker));
   connection->close = close;
   shard->stats.closes[close]++;
   rtc_dtls_close(connection->dtls);
@@ -194,12 +258,14 @@ void rtc_connection_end(RtcConnection *connection, RtcClose close) {
     rtc_connection_detach(connection, connection->tcp_conns[0], RTC_TCP_CLOSE_SESSION);
   rtc_timer_stop(&connection->timer);
   rtc_send_queue_clear(&connection->send_queue);
-  RtcConnection *handle = rtc_registry_take(&shard->registry, connection->ufrag);
+  forget_restart(connection);
+  RtcConnection *handle = rtc_registry_take(&shard->registry, connection->ice->ufrag);
   rtc_connection_set_state(connection, RTC_CONNECTION_STATE_CLOSED);
   connection->callbacks = (RtcConnectionCallbacks){0};
   connection->observer_count = 0;
   RtcResource *resource = &handle->resource;
   rtc_resource_manager_remove(shard->manager, &resource);
+  rtc_shard_check_drained(shard);
 }
 
 void rtc_connection_close(RtcConnection *connection) {
@@ -237,8 +303,10 @@ static void destroy(RtcResource *resource) {
   RtcShard *shard = connection->shard;
   release_parts(connection); /* one that never came to life was not disposed of */
   add_to_totals(connection);
-  free(connection->remote_ufrag);
+  free(connection->restart);
+  free(connection->ice);
   free(connection->name);
+  DL_DELETE(shard->connections, connection);
   free(connection);
   shard->stats.connections.live--;
   rtc_shard_check_closed(shard);
@@ -246,43 +314,22 @@ static void destroy(RtcResource *resource) {
 
 /* -- Begin -- */
 
-static RtcError random_text(char *text, size_t len) {
-  /* ice-char, RFC 8839 section 5.4: 64 of them, so that 6 bits choose one. */
-  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  uint8_t octets[RTC_ICE_PWD_LEN];
-  assert(len <= sizeof octets);
-  if (getrandom(octets, len, 0) != (ssize_t)len)
-    return RTC_ERROR_SYSTEM;
-  for (size_t i = 0; i < len; i++)
-    text[i] = chars[octets[i] & 63];
-  text[len] = '\0';
-  return RTC_OK;
-}
-
-/* The ufrag begins with its worker's number, so that any worker can tell whose a socket is. */
-static RtcError make_credentials(RtcConnection *connection) {
-  rtc_shard_write_number(connection->shard, connection->ufrag);
-  RtcError error =
-      random_text(connection->ufrag + RTC_UFRAG_SHARD_LEN, RTC_ICE_UFRAG_LEN - RTC_UFRAG_SHARD_LEN);
-  return error ? error : random_text(connection->pwd, RTC_ICE_PWD_LEN);
-}
-
 static RtcError make_parts(RtcConnection *connection, const RtcConnectionConfig *config) {
   RtcShard *shard = connection->shard;
   const RtcSdpTransport *remote = config->remote;
   const RtcDtlsCallbacks output = {.output = rtc_connection_dtls_output, .arg = connection};
-  RtcError error = make_credentials(connection);
+  RtcError error = rtc_ice_credentials_new(&connection->ice, shard, remote->ufrag);
   if (error)
     return error;
-  connection->remote_ufrag = strdup(remote->ufrag);
+  memcpy(connection->tag, connection->ice->ufrag, sizeof connection->tag);
   connection->name = config->name ? strdup(config->name) : NULL;
-  if (!connection->remote_ufrag || (config->name && !connection->name))
+  if (config->name && !connection->name)
     return RTC_ERROR_NO_MEMORY;
   /* An offer of either role leaves the choice to us: the passive side waits (RFC 8842 5.3). */
   connection->role =
       remote->setup == RTC_SETUP_PASSIVE ? RTC_DTLS_ROLE_CLIENT : RTC_DTLS_ROLE_SERVER;
   error = rtc_dtls_new(&connection->dtls, shard->dtls, connection->role, remote->fingerprints,
-                       remote->fingerprint_count, &output, log_of(connection), connection->ufrag);
+                       remote->fingerprint_count, &output, log_of(connection), connection->tag);
   if (error)
     return error;
   return rtc_timer_init(&connection->timer, shard->worker, waited_in_vain, connection);
@@ -294,7 +341,7 @@ static RtcError enlist(RtcConnection *connection) {
                                             rtc_resource_manager_next_id(shard->manager), NULL);
   if (error)
     return error;
-  error = rtc_registry_add(&shard->registry, connection->ufrag, connection);
+  error = rtc_registry_add(&shard->registry, connection->ice->ufrag, connection);
   if (!error)
     return RTC_OK;
   RtcResource *resource = rtc_resource_ref(&connection->resource);
@@ -304,14 +351,17 @@ static RtcError enlist(RtcConnection *connection) {
 
 RtcError rtc_connection_open(RtcConnection **out, RtcShard *shard,
                              const RtcConnectionConfig *config) {
+  assert(rtc_worker_is_current(shard->worker));
   RtcConnection *connection = calloc(1, sizeof *connection);
   if (!connection)
     return RTC_ERROR_NO_MEMORY;
   rtc_resource_init(&connection->resource, &rtc_connection_type);
   connection->shard = shard;
+  connection->made_us = connection->state_us = rtc_worker_now(shard->worker);
   connection->callbacks = config->callbacks;
   connection->arg = config->arg;
   rtc_send_queue_init(&connection->send_queue, &rtc_send_limits_default, connection->stats.drops);
+  DL_APPEND(shard->connections, connection);
   shard->stats.connections.live++;
   RtcError error = make_parts(connection, config);
   if (!error)

@@ -5,10 +5,11 @@
 
 void rtc_connection_local_transport(const RtcConnection *connection, RtcSdpTransport *transport) {
   const RtcServerSettings *settings = connection->shard->settings;
+  const RtcIceCredentials *ice = connection->restart ? connection->restart : connection->ice;
   memset(transport, 0, sizeof *transport);
   transport->ice_lite = true;
-  memcpy(transport->ufrag, connection->ufrag, sizeof connection->ufrag);
-  memcpy(transport->pwd, connection->pwd, sizeof connection->pwd);
+  memcpy(transport->ufrag, ice->ufrag, sizeof ice->ufrag);
+  memcpy(transport->pwd, ice->pwd, sizeof ice->pwd);
   transport->setup =
       connection->role == RTC_DTLS_ROLE_SERVER ? RTC_SETUP_PASSIVE : RTC_SETUP_ACTIVE;
   transport->fingerprints[0] = *rtc_dtls_context_fingerprint(connection->shard->dtls);

@@ -7,35 +7,41 @@
 
 /* -- STUN -- */
 
-bool rtc_connection_owns_username(const RtcConnection *connection,
-                                  const RtcStunUsername *username) {
-  return username->local_len == RTC_ICE_UFRAG_LEN &&
-         memcmp(username->local, connection->ufrag, username->local_len) == 0 &&
-         username->remote_len == strlen(connection->remote_ufrag) &&
-         memcmp(username->remote, connection->remote_ufrag, username->remote_len) == 0;
+const RtcIceCredentials *rtc_connection_credentials(const RtcConnection *connection,
+                                                    const RtcStunUsername *username) {
+  if (rtc_ice_credentials_match(connection->ice, username))
+    return connection->ice;
+  return rtc_ice_credentials_match(connection->restart, username) ? connection->restart : NULL;
 }
+
+typedef struct Lookup {
+  const RtcConnection *connection;
+  const RtcIceCredentials *named; /* out: borrowed; NULL: none of this session's */
+} Lookup;
 
 static bool look_up(const RtcStunUsername *username, const uint8_t **password, size_t *password_len,
                     void *arg) {
-  const RtcConnection *connection = arg;
-  if (!rtc_connection_owns_username(connection, username))
+  Lookup *lookup = arg;
+  lookup->named = rtc_connection_credentials(lookup->connection, username);
+  if (!lookup->named)
     return false;
-  *password = (const uint8_t *)connection->pwd;
+  *password = (const uint8_t *)lookup->named->pwd;
   *password_len = RTC_ICE_PWD_LEN;
   return true;
 }
 
 static void input_stun(RtcConnection *connection, RtcTcpConn *tcp, const uint8_t *packet,
                        size_t len) {
+  Lookup lookup = {.connection = connection};
   RtcStunOutcome outcome;
   rtc_stun_server_handle(connection->shard->stun, packet, len,
                          (const struct sockaddr *)&tcp->peer.storage, tcp->peer.len, look_up,
-                         connection, &outcome);
+                         &lookup, &outcome);
   if (outcome.response_len > 0 &&
       rtc_tcp_conn_send_control(tcp, outcome.response, outcome.response_len) != RTC_OK)
     rtc_connection_drop(connection, RTC_DROP_QUEUE_FULL);
   if (outcome.result == RTC_STUN_BINDING_REQUEST)
-    rtc_connection_bound(connection, tcp, outcome.use_candidate);
+    rtc_connection_bound(connection, tcp, lookup.named, outcome.use_candidate);
   else if (outcome.result == RTC_STUN_REFUSED || outcome.result == RTC_STUN_IGNORED)
     rtc_connection_drop(connection, RTC_DROP_STUN);
 }

@@ -4,13 +4,12 @@
 
 #include "protocol/srtp.h"
 #include "runtime/timer.h"
+#include "transport/ice.h"
 #include "transport/rtc_tcp_conn_internal.h"
 #include "transport/send_queue.h"
 
 #define RTC_CONNECTION_TCP_CONNS_MAX 4
 #define RTC_CONNECTION_OBSERVERS_MAX 16
-#define RTC_ICE_UFRAG_LEN            12 /* 3 for the worker, 9 at random: 54 bits */
-#define RTC_ICE_PWD_LEN              24 /* 144 bits; RFC 8445 section 5.3 asks for 128 */
 
 /* The media floor listens in through observers; it is told before the host. An observer may be
  * removed, and the Connection closed, from inside each of these. */
@@ -22,15 +21,18 @@ typedef struct RtcConnectionObserver {
 } RtcConnectionObserver;
 
 struct RtcConnection {
-  RtcResource resource; /* the base: first */
-  RtcShard *shard;      /* back: outlives its Connections */
+  RtcResource resource;       /* the base: first */
+  RtcShard *shard;            /* back: outlives its Connections */
+  RtcConnection *prev, *next; /* borrowed: in the shard's list of all */
+  int64_t made_us;
   RtcConnectionState state;
+  int64_t state_us; /* since when it is in this state */
   RtcClose close;
 
-  char ufrag[RTC_ICE_UFRAG_LEN + 1];
-  char pwd[RTC_ICE_PWD_LEN + 1];
-  char *remote_ufrag; /* owned */
-  char *name;         /* owned: the host\'s, for the log; NULL: none */
+  RtcIceCredentials *ice;     /* owned: those in use */
+  RtcIceCredentials *restart; /* owned: of an ICE restart that awaits a nomination; NULL: none */
+  char tag[RTC_ICE_UFRAG_LEN + 1]; /* its first ufrag: what the log calls it */
+  char *name;                      /* owned: the host's, for the log; NULL: none */
   RtcDtlsRole role;
 
   RtcTcpConn *tcp_conns[RTC_CONNECTION_TCP_CONNS_MAX]; /* owned: handles, without gaps */
@@ -66,8 +68,10 @@ RTC_MUST_CHECK RtcError rtc_connection_open(RtcConnection **connection, RtcShard
 void rtc_connection_attach(RtcConnection *connection, RtcTcpConn *tcp);
 void rtc_connection_detach(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close);
 
-/* An authenticated binding request has come on an attached TCP conn, and its answer is queued. */
-void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp, bool use_candidate);
+/* An authenticated binding request has come on an attached TCP conn, and its answer is queued.
+ * proven  the credentials that it was made with: one of the Connection's */
+void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp,
+                          const RtcIceCredentials *proven, bool use_candidate);
 
 /* One frame of an attached TCP conn; opened in place. The Connection may be CLOSED after it. */
 void rtc_connection_input(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *frame, size_t len);
@@ -79,8 +83,9 @@ void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose
 size_t rtc_connection_fill(RtcConnection *connection, const RtcTcpConn *tcp, uint8_t *out,
                            size_t cap);
 
-/* Does this STUN username name this session? */
-bool rtc_connection_owns_username(const RtcConnection *connection, const RtcStunUsername *username);
+/* The credentials of this session that a STUN username names; NULL: none. Borrowed. */
+const RtcIceCredentials *rtc_connection_credentials(const RtcConnection *connection,
+                                                    const RtcStunUsername *username);
 
 /* -- Of the Connection's own files -- */
 

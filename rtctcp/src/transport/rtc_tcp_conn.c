@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 /* What the kernel takes beyond what it has sent [octets]: little, so that what to send, and what to
  * drop, is decided here and late. */
 #define NOTSENT_LOWAT (16 * 1024)
@@ -135,20 +137,25 @@ static RtcError read_frames(RtcTcpConn *tcp) {
   return take_octets(tcp, buffer, (size_t)n);
 }
 
+/* What a wait has brought. It may have been detached in the wait, or by a callback of the flush. */
+static RtcError act(RtcTcpConn *tcp, unsigned events) {
+  if ((events & RTC_IO_WRITABLE) && tcp->blocked)
+    flush(tcp);
+  if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL)
+    return RTC_ERROR_CANCELED;
+  return events & RTC_IO_READABLE ? read_frames(tcp) : RTC_OK;
+}
+
 /* One wait, and what it brought. */
 static RtcError serve(RtcTcpConn *tcp) {
   const RtcServerSettings *settings = tcp->shard->settings;
   bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
   unsigned events;
   int64_t timeout_us = stranger ? settings->first_frame_timeout_us : settings->session_timeout_us;
+  rtc_coroutine_allow_yield(tcp->shard->worker);
   RtcError error = rtc_io_wait(&tcp->io, tcp->heard_us + timeout_us, &events);
-  if (!error && !stranger && !tcp->connection)
-    return RTC_ERROR_CANCELED;
-  if (!error && (events & RTC_IO_WRITABLE) && tcp->blocked)
-    flush(tcp);
-  if (!error && (events & RTC_IO_READABLE))
-    error = read_frames(tcp);
-  return error;
+  rtc_coroutine_forbid_yield(tcp->shard->worker);
+  return error ? error : act(tcp, events);
 }
 
 static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
@@ -169,10 +176,14 @@ static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
   }
 }
 
+/* It yields at the first octet and in serve's wait, and nowhere else: no Connection method does. */
 static RtcError cycle(RtcResource *resource) {
   RtcTcpConn *tcp = (RtcTcpConn *)resource;
   RtcShard *shard = tcp->shard;
-  RtcError error = tcp->handed ? take_handed(tcp) : rtc_tcp_conn_await_first_octet(tcp);
+  RtcError error = tcp->handed ? RTC_OK : rtc_tcp_conn_await_first_octet(tcp);
+  rtc_coroutine_forbid_yield(shard->worker);
+  if (tcp->handed)
+    error = take_handed(tcp);
   while (!error)
     error = serve(tcp);
   rtc_tcp_conn_set_close(tcp, close_of(tcp, error));
@@ -182,6 +193,7 @@ static RtcError cycle(RtcResource *resource) {
     rtc_connection_lost(tcp->connection, tcp, tcp->close);
   else if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL)
     set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+  rtc_coroutine_allow_yield(shard->worker);
   return error;
 }
 
@@ -198,11 +210,12 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   tcp->peer = *peer;
   tcp->admitted = true;
   tcp->close = RTC_TCP_CLOSE_COUNT;
-  tcp->heard_us = rtc_worker_now(shard->worker);
+  tcp->made_us = tcp->heard_us = rtc_worker_now(shard->worker);
   tcp->flush = (RtcTask){.run = flush, .arg = tcp};
   rtc_address_format(peer, tcp->peer_text);
   rtc_frame_reader_init(&tcp->reader, RTC_STUN_LEN_MAX);
   rtc_frame_writer_init(&tcp->writer);
+  DL_APPEND(shard->tcp_conns, tcp);
   shard->stats.tcp_conns.live++;
   return tcp;
 }
@@ -235,6 +248,7 @@ static RtcTcpClose close_of_refusal(RtcError error) {
 RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer, uint8_t *handed,
                              size_t handed_len) {
   RtcTcpConn *tcp;
+  assert(rtc_worker_is_current(shard->worker));
   shard->stats.tcp_conns.total++;
   RtcError error = rtc_admission_enter(&shard->admission, rtc_address_key(peer));
   if (error)
@@ -299,9 +313,11 @@ static void destroy(RtcResource *resource) {
   RtcTcpConn *tcp = (RtcTcpConn *)resource;
   if (tcp->fd >= 0)
     close(tcp->fd);
-  tcp->shard->stats.tcp_conns.live--;
-  rtc_shard_check_closed(tcp->shard);
+  RtcShard *shard = tcp->shard;
+  DL_DELETE(shard->tcp_conns, tcp);
   free(tcp);
+  shard->stats.tcp_conns.live--;
+  rtc_shard_check_closed(shard);
 }
 
 void rtc_tcp_conn_heard(RtcTcpConn *tcp) {

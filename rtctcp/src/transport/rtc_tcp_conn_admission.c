@@ -123,8 +123,9 @@ static RtcError hand_to_worker(RtcTcpConn *tcp, RtcShard *to, const uint8_t *fra
 
 typedef struct Lookup {
   RtcShard *shard;
-  RtcShard *owner;           /* out: the shard that the ufrag names; NULL: none */
-  RtcConnection *connection; /* out: borrowed */
+  RtcShard *owner;                /* out: the shard that the ufrag names; NULL: none */
+  RtcConnection *connection;      /* out: borrowed */
+  const RtcIceCredentials *named; /* out: borrowed: the Connection's */
 } Lookup;
 
 static bool look_up(const RtcStunUsername *username, const uint8_t **password, size_t *password_len,
@@ -134,10 +135,11 @@ static bool look_up(const RtcStunUsername *username, const uint8_t **password, s
       rtc_server_shard_of_ufrag(lookup->shard->server, username->local, username->local_len);
   RtcConnection *connection =
       rtc_registry_find(&lookup->shard->registry, username->local, username->local_len);
-  if (!connection || !rtc_connection_owns_username(connection, username))
+  lookup->named = connection ? rtc_connection_credentials(connection, username) : NULL;
+  if (!lookup->named)
     return false;
   lookup->connection = connection;
-  *password = (const uint8_t *)connection->pwd;
+  *password = (const uint8_t *)lookup->named->pwd;
   *password_len = RTC_ICE_PWD_LEN;
   return true;
 }
@@ -161,7 +163,7 @@ static RtcError refuse_outcome(RtcTcpConn *tcp, const RtcStunOutcome *outcome) {
   if (outcome->result == RTC_STUN_IGNORED)
     return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_MALFORMED);
   if (outcome->unknown_session)
-    return refuse(tcp, RTC_TCP_CLOSE_NO_SUCH_SESSION);
+    return refuse(tcp, tcp->shard->draining ? RTC_TCP_CLOSE_DRAIN : RTC_TCP_CLOSE_NO_SUCH_SESSION);
   return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_UNAUTHENTICATED);
 }
 
@@ -189,6 +191,6 @@ RtcError rtc_tcp_conn_admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len) {
   }
   rtc_connection_attach(lookup.connection, tcp);
   answer(tcp, &outcome);
-  rtc_connection_bound(lookup.connection, tcp, outcome.use_candidate);
+  rtc_connection_bound(lookup.connection, tcp, lookup.named, outcome.use_candidate);
   return tcp->connection ? RTC_OK : RTC_ERROR_CANCELED;
 }

@@ -11,6 +11,7 @@
 struct RtcTcpConn {
   RtcResource resource;      /* the base: first */
   RtcShard *shard;           /* back: outlives its TCP conns */
+  RtcTcpConn *prev, *next;   /* borrowed: in the shard's list of all */
   RtcExecutor *executor;     /* borrowed: NULL once its coroutine has ended */
   RtcConnection *connection; /* back: written by rtc_connection_attach and _detach only; read it
                               * again after every yield and every callback */
@@ -19,12 +20,14 @@ struct RtcTcpConn {
   int fd;            /* owned; -1: handed to the host */
   RtcAddress peer;
   char peer_text[RTC_ADDRESS_TEXT_MAX];
-  bool admitted; /* counted by the shard's admission, as not authenticated */
-  bool blocked;  /* the socket takes no more: the coroutine awaits that it does */
+  bool restarted; /* has proven the credentials of the ICE restart that is pending */
+  bool admitted;  /* counted by the shard's admission, as not authenticated */
+  bool blocked;   /* the socket takes no more: the coroutine awaits that it does */
   RtcIo io;
   RtcFrameReader reader;
   RtcFrameWriter writer;
   RtcTask flush;
+  int64_t made_us;       /* acceptance */
   int64_t heard_us;      /* acceptance, or the last authenticated packet */
   uint8_t *handed;       /* owned: what another worker has read of it; NULL: nothing */
   size_t handed_len;     /* [octets] */

@@ -340,6 +340,13 @@ bool rtc_send_queue_empty(const RtcSendQueue *queue) {
   return queue->octets == 0;
 }
 
+size_t rtc_send_queue_packets(const RtcSendQueue *queue) {
+  size_t packets = 0;
+  for (int class = 0; class < RTC_SEND_CLASSES; class ++)
+    packets += queue->rings[class].count;
+  return packets;
+}
+
 /* -- End -- */
 
 void rtc_send_queue_clear(RtcSendQueue *queue) {

@@ -71,6 +71,7 @@ RTC_MUST_CHECK RtcError rtc_send_queue_rtp(RtcSendQueue *queue, RtcStream *strea
 RTC_MUST_CHECK RtcError rtc_send_queue_rtcp(RtcSendQueue *queue, RtcPacket *packet, int64_t now_us);
 
 bool rtc_send_queue_empty(const RtcSendQueue *queue);
+size_t rtc_send_queue_packets(const RtcSendQueue *queue); /* that wait */
 
 /* Drops all; video begins again with a keyframe. */
 void rtc_send_queue_clear(RtcSendQueue *queue);

@@ -18,6 +18,7 @@ struct RtcServer {
   size_t listener_count;
   RtcShard *shards; /* owned: an array */
   size_t shard_count;
+  int64_t drain_deadline_us; /* written before the shards are told of a drain */
 
   pthread_mutex_t lock; /* of what is below */
   size_t keepers;       /* shards that are not closed, and a rtc_server_close that runs */
@@ -152,7 +153,16 @@ static void close_shard(void *arg) {
   rtc_server_let_go(server);
 }
 
-void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg) {
+static void drain_shard(void *arg) {
+  RtcShard *shard = arg;
+  RtcServer *server = shard->server;
+  rtc_shard_drain(shard, server->drain_deadline_us);
+  rtc_server_let_go(server);
+}
+
+/* Tells every shard to end, this way or that, and on_closed when the last has. */
+static void end_shards(RtcServer *server, void (*end)(void *shard), void (*on_closed)(void *arg),
+                       void *arg) {
   pthread_mutex_lock(&server->lock);
   server->close_asked = true;
   server->on_closed = on_closed;
@@ -162,10 +172,20 @@ void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg
   for (size_t i = 0; i < server->shard_count; i++) {
     RtcShard *shard = &server->shards[i];
     rtc_server_keep(server); /* for the message: its worker may close the shard before it comes */
-    if (rtc_worker_post(shard->worker, close_shard, shard) != RTC_OK)
+    if (rtc_worker_post(shard->worker, end, shard) != RTC_OK)
       rtc_server_let_go(server); /* its worker has stopped, and has closed the shard before */
   }
   rtc_server_let_go(server);
+}
+
+void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg) {
+  end_shards(server, close_shard, on_closed, arg);
+}
+
+void rtc_server_drain(RtcServer *server, uint32_t deadline_ms, void (*on_closed)(void *arg),
+                      void *arg) {
+  server->drain_deadline_us = rtc_clock_now_us() + (int64_t)deadline_ms * RTC_US_PER_MS;
+  end_shards(server, drain_shard, on_closed, arg);
 }
 
 void rtc_server_destroy(RtcServer *server) {
@@ -187,7 +207,7 @@ void rtc_server_destroy(RtcServer *server) {
 
 /* -- What a host asks -- */
 
-static RtcShard *shard_of(const RtcServer *server, const RtcWorker *worker) {
+RtcShard *rtc_server_shard_of_worker(const RtcServer *server, const RtcWorker *worker) {
   for (size_t i = 0; i < server->shard_count; i++)
     if (server->shards[i].worker == worker)
       return &server->shards[i];
@@ -210,11 +230,11 @@ uint16_t rtc_server_port(const RtcServer *server, size_t listener) {
 
 RtcError rtc_connection_new(RtcConnection **connection, RtcServer *server, RtcWorker *worker,
                             const RtcConnectionConfig *config) {
-  RtcShard *shard = shard_of(server, worker);
+  RtcShard *shard = rtc_server_shard_of_worker(server, worker);
   const RtcSdpTransport *remote = config->remote;
   if (!shard || !remote || !*remote->ufrag || !*remote->pwd || remote->fingerprint_count == 0)
     return RTC_ERROR_INVALID_ARGUMENT;
-  if (shard->state != RTC_SHARD_STATE_CLOSE)
+  if (shard->state != RTC_SHARD_STATE_CLOSE || shard->draining)
     return RTC_ERROR_CLOSED;
   if (shard->stats.connections.live >= server->settings.connections_max)
     return RTC_ERROR_LIMIT;
@@ -223,7 +243,7 @@ RtcError rtc_connection_new(RtcConnection **connection, RtcServer *server, RtcWo
 
 RtcConnection *rtc_server_find(const RtcServer *server, const RtcWorker *worker,
                                uint64_t connection_id) {
-  const RtcShard *shard = shard_of(server, worker);
+  const RtcShard *shard = rtc_server_shard_of_worker(server, worker);
   if (!shard || !shard->manager)
     return NULL;
   RtcResource *resource = rtc_resource_manager_find_by_id(shard->manager, connection_id);
@@ -245,7 +265,7 @@ static void add_live(RtcResource *resource, void *arg) {
 }
 
 void rtc_server_stats(const RtcServer *server, const RtcWorker *worker, RtcServerStats *stats) {
-  const RtcShard *shard = shard_of(server, worker);
+  const RtcShard *shard = rtc_server_shard_of_worker(server, worker);
   *stats = shard ? shard->stats : (RtcServerStats){0};
   if (!shard || !shard->manager)
     return;

@@ -38,6 +38,8 @@ static void set_state(RtcShard *shard, RtcShardState state) {
   shard->state = state;
 }
 
+static void end_drain(void *arg);
+
 static void on_stop(void *arg) {
   rtc_shard_close(arg);
 }
@@ -52,9 +54,18 @@ static RtcError hold_and_manage(RtcShard *shard) {
   RtcError error = rtc_worker_hold(shard->worker, &shard->holder);
   if (error)
     return error;
+  error = rtc_timer_init(&shard->drain, shard->worker, end_drain, shard);
+  if (error)
+    goto let_go;
   error = rtc_resource_manager_new(&shard->manager, shard->worker, "server");
   if (error)
-    rtc_worker_let_go(shard->worker, &shard->holder);
+    goto finish_drain;
+  return RTC_OK;
+
+finish_drain:
+  rtc_timer_finish(&shard->drain);
+let_go:
+  rtc_worker_let_go(shard->worker, &shard->holder);
   return error;
 }
 
@@ -77,9 +88,9 @@ RtcError rtc_shard_start(RtcShard *shard, const int *fds) {
 /* -- Closing -- */
 
 static void end_connection(RtcResource *resource, void *arg) {
-  (void)arg;
+  const RtcClose *close = arg;
   if (resource->type == &rtc_connection_type)
-    rtc_connection_end((RtcConnection *)resource, RTC_CLOSE_WORKER_STOP);
+    rtc_connection_end((RtcConnection *)resource, *close);
 }
 
 static void end_tcp_conn(RtcResource *resource, void *arg) {
@@ -88,18 +99,55 @@ static void end_tcp_conn(RtcResource *resource, void *arg) {
     rtc_tcp_conn_end((RtcTcpConn *)resource, RTC_TCP_CLOSE_WORKER_STOP);
 }
 
-void rtc_shard_close(RtcShard *shard) {
+static void close_for(RtcShard *shard, RtcClose close) {
   if (shard->state != RTC_SHARD_STATE_CLOSE)
     return;
   set_state(shard, RTC_SHARD_STATE_ENDINGS);
+  rtc_timer_finish(&shard->drain);
   for (size_t i = 0; i < shard->listener_count; i++)
     rtc_listener_close(&shard->listeners[i]);
   /* Sessions first: they detach their TCP conns, each with a last word. */
-  rtc_resource_manager_each(shard->manager, end_connection, NULL);
+  rtc_resource_manager_each(shard->manager, end_connection, &close);
   rtc_resource_manager_each(shard->manager, end_tcp_conn, NULL);
   set_state(shard, RTC_SHARD_STATE_LAST_OBJECT);
   rtc_shard_check_closed(shard);
 }
+
+void rtc_shard_close(RtcShard *shard) {
+  close_for(shard, RTC_CLOSE_WORKER_STOP);
+}
+
+/* -- Draining -- */
+
+static void end_drain(void *arg) {
+  close_for(arg, RTC_CLOSE_DRAIN);
+}
+
+static void end_unbegun(RtcResource *resource, void *arg) {
+  (void)arg;
+  if (resource->type != &rtc_connection_type)
+    return;
+  RtcConnection *connection = (RtcConnection *)resource;
+  if (connection->state == RTC_CONNECTION_STATE_NEW)
+    rtc_connection_end(connection, RTC_CLOSE_DRAIN);
+}
+
+void rtc_shard_drain(RtcShard *shard, int64_t deadline_us) {
+  if (shard->state != RTC_SHARD_STATE_CLOSE || shard->draining)
+    return;
+  shard->draining = true;
+  rtc_timer_start(&shard->drain, deadline_us);
+  rtc_resource_manager_each(shard->manager, end_unbegun, NULL);
+  rtc_shard_check_drained(shard);
+}
+
+/* The registry has those that live, and no others. */
+void rtc_shard_check_drained(RtcShard *shard) {
+  if (shard->draining && shard->registry.count == 0)
+    rtc_shard_close(shard);
+}
+
+/* -- Closed -- */
 
 static bool has_listeners(const RtcShard *shard) {
   for (size_t i = 0; i < shard->listener_count; i++)

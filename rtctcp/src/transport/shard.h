@@ -6,6 +6,7 @@
 #include "ownership/resource_manager.h"
 #include "protocol/dtls.h"
 #include "protocol/stun.h"
+#include "runtime/timer.h"
 #include "runtime/worker_internal.h"
 #include "transport/admission.h"
 #include "transport/registry.h"
@@ -47,11 +48,15 @@ typedef struct RtcShard {
   RtcResourceManager *manager;       /* owned: of TCP conns and Connections */
   RtcRegistry registry;
   RtcAdmission admission;
+  RtcConnection *connections;     /* borrowed: all that there are, closed ones too; oldest first */
+  RtcTcpConn *tcp_conns;          /* borrowed: likewise */
   struct RtcListener **listeners; /* owned: an array, and what is in it; see listener.h */
   size_t listener_count;
   RtcServerStats stats;
   RtcWorkerHolder holder;
   RtcShardState state;
+  bool draining;  /* no new sessions; it closes itself after the last one */
+  RtcTimer drain; /* the drain's deadline */
 } RtcShard;
 
 /* The library's log of this shard. */
@@ -75,6 +80,13 @@ RTC_MUST_CHECK RtcError rtc_shard_start(RtcShard *shard, const int *fds);
  * has gone. On the worker's thread; fine twice. */
 void rtc_shard_close(RtcShard *shard);
 
+/* Takes no new sessions, ends those that have not begun, and closes when the last one has ended, or
+ * at the deadline. On the worker's thread. */
+void rtc_shard_drain(RtcShard *shard, int64_t deadline_us);
+
+/* A session has ended: was it the last one that a drain awaits? */
+void rtc_shard_check_drained(RtcShard *shard);
+
 /* A listener or a resource has gone: was it the last? */
 void rtc_shard_check_closed(RtcShard *shard);
 
@@ -84,6 +96,9 @@ void rtc_shard_check_closed(RtcShard *shard);
  * closed, as its last act. */
 void rtc_server_keep(RtcServer *server);
 void rtc_server_let_go(RtcServer *server);
+
+/* This worker's share; NULL: it has none. */
+RtcShard *rtc_server_shard_of_worker(const RtcServer *server, const RtcWorker *worker);
 
 /* The shard whose number this ufrag carries; NULL: of none. ufrag need not end in a NUL. */
 RtcShard *rtc_server_shard_of_ufrag(const RtcServer *server, const char *ufrag, size_t len);

@@ -268,6 +268,11 @@ void host_close_server(Host *host) {
   rtc_server_close(host->server, server_closed, host);
 }
 
+void host_drain_server(Host *host, uint32_t deadline_ms) {
+  host->stopped = true;
+  rtc_server_drain(host->server, deadline_ms, server_closed, host);
+}
+
 void host_stop_worker(Host *host) {
   for (size_t i = 0; i < host->session_count; i++)
     assert_null(host->sessions[i].connection);

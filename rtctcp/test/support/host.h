@@ -101,6 +101,8 @@ void host_await_idle(Host *host);
 
 /* rtc_server_close; the teardown awaits its end. */
 void host_close_server(Host *host);
+/* rtc_server_drain; the same. rtc_server_close may follow. */
+void host_drain_server(Host *host, uint32_t deadline_ms);
 /* rtc_worker_stop. No session may have its handle any more: see host_drop_handle. */
 void host_stop_worker(Host *host);
 

@@ -125,16 +125,15 @@ static void look(void *arg) {
   seen->wishes = seen->wish->count;
 }
 
-/* What is too late is found out in the loop, in the middle of a send: the session ends there. */
-static void session_ends_itself_while_it_is_sent_to(void **state) {
-  Broadcast *broadcast = *state;
+/* Fills the socket of a peer that does not read, and waits until what waits here is too late. */
+static HostSession *let_media_be_late(Broadcast *broadcast, Wish *wish) {
   const PeerConfig config = {.receive_buffer = 128 * 1024};
   HostSession *session = host_open_connected(broadcast->host, &config);
-  Wish wish = {.connection = session->connection};
-  Look seen = {.wish = &wish};
-  host_run(broadcast->host, begin_video, &wish);
+  *wish = (Wish){.connection = session->connection};
+  Look seen = {.wish = wish};
+  host_run(broadcast->host, begin_video, wish);
   for (int i = 0; i < 400 && !seen.waits; i++) {
-    host_run(broadcast->host, go_on_with_video, &wish);
+    host_run(broadcast->host, go_on_with_video, wish);
     usleep(1000);
     host_run(broadcast->host, look, &seen);
   }
@@ -142,7 +141,35 @@ static void session_ends_itself_while_it_is_sent_to(void **state) {
   usleep(600 * 1000);
   host_run(broadcast->host, look, &seen);
   assert_int_equal(seen.wishes, 0);
+  return session;
+}
+
+/* What is too late is found out in the loop, in the middle of a send: the session ends there. */
+static void session_ends_itself_while_it_is_sent_to(void **state) {
+  Wish wish;
+  HostSession *session = let_media_be_late(*state, &wish);
   peer_wait_closed(session->peer, 0, PEER_TIMEOUT_MS); /* reads */
+  host_await_closed(session, RTC_CLOSE_HOST);
+  assert_int_equal(wish.count, 1);
+}
+
+/* On the worker's thread, so that the loop finds both at once: room in the socket, and a frame. */
+static void read_and_send(void *arg) {
+  static const uint8_t frame[40] = {0x80};
+  static uint8_t scrap[65536];
+  const HostSession *session = arg;
+  for (int i = 0; i < 1000; i++)
+    if (recv(peer_fd(session->peer, 0), scrap, sizeof scrap, MSG_DONTWAIT) <= 0)
+      break;
+  assert_int_equal(peer_send_frame(session->peer, 0, frame, sizeof frame), PEER_OK);
+}
+
+/* The same while the peer sends: what it sent is not looked at any more. */
+static void session_ends_itself_between_a_send_and_a_read(void **state) {
+  Wish wish;
+  HostSession *session = let_media_be_late(*state, &wish);
+  host_run(((Broadcast *)*state)->host, read_and_send, session);
+  peer_wait_closed(session->peer, 0, PEER_TIMEOUT_MS);
   host_await_closed(session, RTC_CLOSE_HOST);
   assert_int_equal(wish.count, 1);
 }
@@ -564,6 +591,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(closed_session_wants_no_keyframes),
       CASE(session_ends_itself_while_it_is_sent_to),
+      CASE(session_ends_itself_between_a_send_and_a_read),
       cmocka_unit_test(writer_is_flushed_inside_its_own_flush),
       CASE(source_survives_what_a_host_does_during_its_fan_out),
       CASE(hosts_act_in_every_state),

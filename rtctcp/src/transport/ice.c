@@ -1,0 +1,52 @@
+/* ICE credentials: made at random, and compared with what a binding request says. */
+#include "transport/ice.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static RtcError random_text(char *text, size_t len) {
+  /* ice-char, RFC 8839 section 5.4: 64 of them, so that 6 bits choose one. */
+  static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  uint8_t octets[RTC_ICE_PWD_LEN];
+  assert(len <= sizeof octets);
+  if (getrandom(octets, len, 0) != (ssize_t)len)
+    return RTC_ERROR_SYSTEM;
+  for (size_t i = 0; i < len; i++)
+    text[i] = chars[octets[i] & 63];
+  text[len] = '\0';
+  return RTC_OK;
+}
+
+/* The ufrag begins with its worker's number, so that any worker can tell whose a socket is. */
+static RtcError make_own(RtcIceCredentials *credentials, const RtcShard *shard) {
+  rtc_shard_write_number(shard, credentials->ufrag);
+  RtcError error = random_text(credentials->ufrag + RTC_UFRAG_SHARD_LEN,
+                               RTC_ICE_UFRAG_LEN - RTC_UFRAG_SHARD_LEN);
+  return error ? error : random_text(credentials->pwd, RTC_ICE_PWD_LEN);
+}
+
+RtcError rtc_ice_credentials_new(RtcIceCredentials **out, const RtcShard *shard,
+                                 const char *remote_ufrag) {
+  size_t len = strlen(remote_ufrag);
+  RtcIceCredentials *credentials = calloc(1, sizeof *credentials + len + 1);
+  if (!credentials)
+    return RTC_ERROR_NO_MEMORY;
+  memcpy(credentials->remote_ufrag, remote_ufrag, len + 1);
+  RtcError error = make_own(credentials, shard);
+  if (error) {
+    free(credentials);
+    return error;
+  }
+  *out = credentials;
+  return RTC_OK;
+}
+
+bool rtc_ice_credentials_match(const RtcIceCredentials *credentials,
+                               const RtcStunUsername *username) {
+  return credentials && username->local_len == RTC_ICE_UFRAG_LEN &&
+         memcmp(username->local, credentials->ufrag, username->local_len) == 0 &&
+         username->remote_len == strlen(credentials->remote_ufrag) &&
+         memcmp(username->remote, credentials->remote_ufrag, username->remote_len) == 0;
+}
