@@ -80,6 +80,9 @@ static bool live(SoakLife *life) {
     if (!soak_life_come_back(life) || !soak_life_media(life))
       return false;
   }
+  if (soak_random_percent(&life->random, 10) &&
+      (!soak_life_restart(life) || !soak_life_media(life)))
+    return false;
   if (soak_random_percent(&life->random, 12)) {
     if (!soak_life_more_conns(life) || !soak_life_media(life) || !soak_life_fall_over(life))
       return false;

@@ -35,6 +35,7 @@ void soak_life_count(SoakLife *life, SoakEvent event);
 bool soak_life_connect(SoakLife *life);
 bool soak_life_media(SoakLife *life);
 bool soak_life_come_back(SoakLife *life);
+bool soak_life_restart(SoakLife *life);
 bool soak_life_more_conns(SoakLife *life);
 bool soak_life_fall_over(SoakLife *life);
 bool soak_life_stranger(SoakLife *life);

@@ -86,6 +86,41 @@ bool soak_life_fall_over(SoakLife *life) {
   return soak_life_expect(life, "fall over", result, PEER_OK);
 }
 
+/* -- ICE restart -- */
+
+static bool exchange_credentials(SoakLife *life) {
+  SoakRequest request = {.verb = SOAK_VERB_RESTART, .id = life->id};
+  SoakAnswer answer;
+  peer_restart_ice(life->peer);
+  peer_local_transport(life->peer, &request.remote);
+  if (!soak_control_call(life->channel, &request, &answer, sizeof answer) || answer.error)
+    return soak_life_expect(life, "the host restarts ICE", PEER_FAILED, PEER_OK);
+  int result = peer_set_remote(life->peer, &answer.local);
+  return soak_life_expect(life, "the restart's answer is taken", result, PEER_OK);
+}
+
+/* The nomination is of the same TCP conn, of another one, or never comes. */
+bool soak_life_restart(SoakLife *life) {
+  if (!exchange_credentials(life))
+    return false;
+  /* A restart while one is pending takes its place. */
+  if (soak_random_percent(&life->random, 20) && !exchange_credentials(life))
+    return false;
+  if (soak_random_percent(&life->random, 25)) {
+    soak_life_count(life, SOAK_EVENT_RESTART_LEFT);
+    return true;
+  }
+  soak_life_count(life, SOAK_EVENT_RESTART);
+  int conn = peer_selected(life->peer), result = PEER_OK;
+  if (soak_random_percent(&life->random, 50)) {
+    conn = life->conns++;
+    result = peer_connect_conn(life->peer, conn, ADDRESS, life->port);
+  }
+  if (result == PEER_OK)
+    result = peer_bind(life->peer, conn, PEER_USE_CANDIDATE);
+  return soak_life_expect(life, "a nomination after the restart", result, PEER_OK);
+}
+
 /* -- Strangers -- */
 
 static void send_garbage(SoakLife *life) {

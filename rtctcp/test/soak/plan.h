@@ -44,6 +44,8 @@ unsigned soak_ending_reasons(SoakEnding ending);
   X(COME_BACK_EARLY, "the same in the handshake")                                                  \
   X(MORE_CONNS, "two to five TCP conns")                                                           \
   X(FALL_OVER, "loses the selected of several TCP conns")                                          \
+  X(RESTART, "ICE restart")                                                                        \
+  X(RESTART_LEFT, "ICE restart, left without a nomination")                                        \
   X(STRANGER, "a first frame that is garbage, forged or not ICE")                                  \
   X(SILENT_STRANGER, "a stranger that never says anything")
 

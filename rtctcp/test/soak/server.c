@@ -42,11 +42,23 @@ static RtcError end_session(const Call *call) {
   return RTC_OK;
 }
 
+static RtcError restart_session(const Call *call, RtcSdpTransport *local) {
+  RtcConnection *connection =
+      rtc_server_find(call->shard->server, call->shard->worker, call->request.id);
+  if (!connection)
+    return RTC_ERROR_NOT_FOUND;
+  RtcError error = rtc_connection_restart_ice(connection, &call->request.remote);
+  rtc_connection_local_transport(connection, local);
+  return error;
+}
+
 static void run_call(void *arg) {
   Call *call = arg;
   SoakAnswer answer = {.port = rtc_server_port(call->shard->server, 0)};
   if (call->request.verb == SOAK_VERB_OPEN)
     answer.error = soak_session_open(call->shard, &call->request, &answer);
+  else if (call->request.verb == SOAK_VERB_RESTART)
+    answer.error = restart_session(call, &answer.local);
   else
     answer.error = end_session(call);
   soak_control_send(call->channel, &answer, sizeof answer);
