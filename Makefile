@@ -6,6 +6,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 CONTEXT  ?= fcontext#  the stack switch: fcontext or ucontext
 SANITIZE ?=#           address,undefined or thread
+SESSIONS ?=#           of `make soak`; SEED and WORKERS likewise
 WERROR   ?=#           1: warnings are errors, as in CI
 CFLAGS   ?= -O2 -g
 V        ?=#           1: print whole command lines; `make -s` prints none
@@ -64,7 +65,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
-        interop-chrome install uninstall check-install clean
+        interop-chrome soak soak-short install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -107,6 +108,12 @@ fuzz-one: $(FUZZ_PROGRAMS)
 backends: ## run the unit suite on both stack switches
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+soak: $(SOAK) ## open and end sessions by the hundred thousand; SESSIONS=200000 SEED=random WORKERS=1
+	@$(SOAK) $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(SEED),--seed $(SEED)) $(if $(WORKERS),--workers $(WORKERS))
+
+soak-short: $(SOAK)
+	@$(SOAK) --sessions 2000 --workers 2 --session-timeout 3000 --first-frame-timeout 2000 --grace 1000
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)

@@ -12,7 +12,6 @@ typedef struct SoakClients {
   uint64_t seed;
   uint32_t session_timeout_ms;
   uint32_t first_frame_timeout_ms;
-  uint32_t grace_ms;
   _Atomic uint64_t next;  /* the next ticket */
   _Atomic uint64_t limit; /* threads wait while next has come to it */
   _Atomic uint64_t done;  /* sessions that the peers have done with */

@@ -17,6 +17,7 @@ typedef struct SoakLife {
   uint16_t port;
   int conns;        /* TCP conns of the session so far */
   uint16_t packets; /* media sent */
+  bool restarted;   /* ICE was: TCP conns of before may have been released */
   bool doomed;      /* the host ends it at any moment: a step that fails is none to tell of */
   /* What the caller is to do with the peer: */
   unsigned wait_ms; /* leave it open for so long; 0: not at all */

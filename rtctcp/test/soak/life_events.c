@@ -74,11 +74,11 @@ bool soak_life_more_conns(SoakLife *life) {
   return true;
 }
 
-/* Only while no standby was replaced: all of them live. */
+/* Only while no standby was replaced or released: all of them live. */
 bool soak_life_fall_over(SoakLife *life) {
   int lost = peer_selected(life->peer);
   int next = lost == 0 ? 1 : 0;
-  if (life->conns < 2 || life->conns > MORE_MAX)
+  if (life->restarted || life->conns < 2 || life->conns > MORE_MAX)
     return true;
   soak_life_count(life, SOAK_EVENT_FALL_OVER);
   soak_life_lose(life, lost);
@@ -91,6 +91,7 @@ bool soak_life_fall_over(SoakLife *life) {
 static bool exchange_credentials(SoakLife *life) {
   SoakRequest request = {.verb = SOAK_VERB_RESTART, .id = life->id};
   SoakAnswer answer;
+  life->restarted = true;
   peer_restart_ice(life->peer);
   peer_local_transport(life->peer, &request.remote);
   if (!soak_control_call(life->channel, &request, &answer, sizeof answer) || answer.error)

@@ -7,9 +7,10 @@
 #define KIB            1024.0
 #define MIB            (1024.0 * 1024.0)
 #define GROWTH_MAX     (MIB / 100000) /* [octets a session] */
-#define SLOPE_SESSIONS 18000          /* fewer say little of the resident set */
-/* What malloc's caches of each thread may hold more of by chance, which counts as given out. */
-#define HEAP_ALLOWANCE (256 * KIB)
+#define EXCUSED_PART   0.01
+#define SLOPE_SESSIONS 18000 /* fewer say little of the resident set */
+/* A table or two of the libraries may have another size by chance. */
+#define HEAP_ALLOWANCE (32 * KIB)
 
 void soak_report_progress(double seconds, uint64_t since, double since_seconds,
                           const SoakFigures *figures) {
@@ -101,7 +102,24 @@ static bool judge_idle(const char *when, bool is_idle, const SoakFigures *figure
   return say(is_idle, text);
 }
 
-static bool judge_sums(const SoakRun *run, const SoakClients *clients) {
+/* Whose machine stands still for as long as a timeout can't tell a late packet from none. A few
+ * sessions that closed otherwise are excused then, and nothing else is. */
+static bool stalled(const SoakRun *run, uint64_t strange) {
+  return run->stall > run->stall_max && (double)strange < EXCUSED_PART * (double)run->sessions;
+}
+
+static bool judge_plans(const SoakRun *run, const SoakClients *clients) {
+  char text[320];
+  uint64_t strange = run->last.unexpected + clients->surprises;
+  bool excused = strange && stalled(run, strange);
+  snprintf(text, sizeof text,
+           "each as planned: %" PRIu64 " closed by another reason, %" PRIu64
+           " surprises to peers%s; the longest stall of the machine took %.1f s",
+           run->last.unexpected, clients->surprises, excused ? " (excused)" : "", run->stall);
+  return say(!strange || excused, text);
+}
+
+static bool judge_sums(const SoakRun *run) {
   char text[320];
   const SoakFigures *last = &run->last;
   uint64_t closed = 0;
@@ -109,12 +127,10 @@ static bool judge_sums(const SoakRun *run, const SoakClients *clients) {
     closed += last->server.closes[i];
   snprintf(text, sizeof text,
            "each session closed once: %" PRIu64 " asked for, %" PRIu64 " opened, %" PRIu64
-           " closed; %" PRIu64 " by another reason than planned, %" PRIu64
-           " callbacks after CLOSED, %" PRIu64 " surprises to peers",
-           run->sessions, last->server.connections.total, closed, last->unexpected,
-           last->after_closed, clients->surprises);
+           " closed, %" PRIu64 " callbacks after CLOSED",
+           run->sessions, last->server.connections.total, closed, last->after_closed);
   return say(closed == run->sessions && last->server.connections.total == run->sessions &&
-                 last->unexpected == 0 && last->after_closed == 0 && clients->surprises == 0,
+                 last->after_closed == 0,
              text);
 }
 
@@ -129,7 +145,7 @@ static bool judge_heap(const SoakRun *run) {
   double sessions = sessions_since_warm(run);
   snprintf(text, sizeof text,
            "heap, without sessions: %.0f KiB after the first tenth, %.0f KiB at the end: %+.1f "
-           "octets a session (at most %.1f, and %.0f KiB of malloc's caches)",
+           "octets a session (at most %.1f, and %.0f KiB)",
            (double)run->warm.heap / KIB, (double)run->last.heap / KIB, growth / sessions,
            GROWTH_MAX, HEAP_ALLOWANCE / KIB);
   return say(growth < sessions * GROWTH_MAX + HEAP_ALLOWANCE, text);
@@ -154,7 +170,8 @@ bool soak_report_verdict(const SoakRun *run, const SoakClients *clients) {
   putchar('\n');
   bool holds = judge_idle("after the first tenth", run->warm_is_idle, &run->warm, &run->idle);
   holds &= judge_idle("after the last session", run->last_is_idle, &run->last, &run->idle);
-  holds &= judge_sums(run, clients);
+  holds &= judge_sums(run);
+  holds &= judge_plans(run, clients);
   holds &= judge_heap(run);
   holds &= judge_resident(run);
   return holds;

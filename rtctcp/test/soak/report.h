@@ -14,6 +14,8 @@ typedef struct SoakRun {
   SoakFigures ended; /* of the process, when server and workers are gone */
   SoakSamples rss;   /* from the first tenth on */
   bool warm_is_idle, last_is_idle;
+  double stall;     /* the longest time that a process got no CPU, as far as it was seen [s] */
+  double stall_max; /* a longer one may let a timeout of a session pass [s] */
 } SoakRun;
 
 void soak_report_progress(double seconds, uint64_t since, double since_seconds,

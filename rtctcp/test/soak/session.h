@@ -6,7 +6,7 @@
 
 #define SOAK_RECENT_SOURCES 16
 #define SOAK_SOURCE_NAME    32
-#define SOAK_REMEMBERED     1024 /* sessions that were CLOSED */
+#define SOAK_REMEMBERED     64 /* sessions that were CLOSED */
 
 struct SoakSession;
 

@@ -46,6 +46,17 @@ static void pause_ms(long ms) {
   nanosleep(&pause, NULL);
 }
 
+static void note_stall(Soak *soak, double seconds) {
+  if (seconds > soak->run.stall)
+    soak->run.stall = seconds;
+}
+
+static void pause_a_little(Soak *soak) {
+  double began = now_s();
+  pause_ms(POLL_MS);
+  note_stall(soak, now_s() - began);
+}
+
 /* -- Options -- */
 
 static const char usage[] =
@@ -137,9 +148,13 @@ static bool start_server(Soak *soak) {
   exit(soak_server_run(&config));
 }
 
-static bool ask(const Soak *soak, SoakVerb verb, SoakFigures *figures) {
+/* How long it takes shows whether the server's process gets CPU. */
+static bool ask(Soak *soak, SoakVerb verb, SoakFigures *figures) {
   const SoakRequest request = {.verb = verb};
-  return soak_control_call(soak->peer_ends[0], &request, figures, sizeof *figures);
+  double asked = now_s();
+  bool ok = soak_control_call(soak->peer_ends[0], &request, figures, sizeof *figures);
+  note_stall(soak, now_s() - asked);
+  return ok;
 }
 
 /* false: it died, or says that it failed */
@@ -174,7 +189,7 @@ static bool note_idle(Soak *soak) {
                  before.descriptors != soak->run.idle.descriptors;
     same = moved ? 0 : same + 1;
     before = soak->run.idle;
-    pause_ms(POLL_MS);
+    pause_a_little(soak);
   }
   return true;
 }
@@ -198,7 +213,7 @@ static bool run_to(Soak *soak, uint64_t limit, bool sampled) {
       return false;
     tell(soak, &figures, false);
     while (now_s() < next && atomic_load(&soak->clients.done) < limit)
-      pause_ms(POLL_MS);
+      pause_a_little(soak);
   }
   return true;
 }
@@ -207,7 +222,7 @@ static bool run_to(Soak *soak, uint64_t limit, bool sampled) {
 static bool await_idle(Soak *soak, SoakFigures *figures, bool *is_idle) {
   double until = now_s() + 2 * SECONDS(soak->session_timeout_ms) + IDLE_MARGIN_S;
   do {
-    pause_ms(POLL_MS);
+    pause_a_little(soak);
     if (!ask(soak, SOAK_VERB_FIGURES, figures))
       return false;
     *is_idle = soak_figures_idle(figures, &soak->run.idle);
@@ -219,6 +234,10 @@ static bool await_idle(Soak *soak, SoakFigures *figures, bool *is_idle) {
 static bool run_sessions(Soak *soak) {
   SoakRun *run = &soak->run;
   run->sessions = soak->sessions;
+  run->stall_max =
+      SECONDS(soak->first_frame_timeout_ms < soak->grace_ms ? soak->first_frame_timeout_ms
+                                                            : soak->grace_ms) /
+      2;
   if (!note_idle(soak))
     return false;
   soak->began = soak->told = now_s();
@@ -243,13 +262,23 @@ static void finish(Soak *soak) {
   free(soak->server_ends);
 }
 
+/* What malloc keeps in its per-thread caches counts as given out, and creeps up for thousands of
+ * sessions: begin again without them. */
+static void begin_without_malloc_caches(char **argv) {
+  if (getenv("GLIBC_TUNABLES"))
+    return;
+  setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
+  execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv) {
   static Soak soak = {.sessions = 200000,
                       .workers = 1,
                       .threads = 64,
-                      .session_timeout_ms = 4000,
-                      .first_frame_timeout_ms = 1500,
-                      .grace_ms = 1000};
+                      .session_timeout_ms = 8000,
+                      .first_frame_timeout_ms = 4000,
+                      .grace_ms = 2000};
+  begin_without_malloc_caches(argv);
   soak.seed = (uint64_t)time(NULL);
   if (!read_options(&soak, argc, argv)) {
     fputs(usage, stderr);
