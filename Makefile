@@ -113,7 +113,7 @@ soak: $(SOAK) ## open and end sessions by the hundred thousand; SESSIONS=200000 
 	@$(SOAK) $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(SEED),--seed $(SEED)) $(if $(WORKERS),--workers $(WORKERS))
 
 soak-short: $(SOAK)
-	@$(SOAK) --sessions 2000 --workers 2 --session-timeout 3000 --first-frame-timeout 2000 --grace 1000
+	@$(SOAK) --sessions 2000 --rounds 1 --workers 2 --session-timeout 3000 --first-frame-timeout 2000 --grace 1000
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)

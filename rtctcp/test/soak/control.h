@@ -11,6 +11,7 @@ typedef enum SoakVerb {
   SOAK_VERB_CLOSE,     /* rtc_connection_close */
   SOAK_VERB_CLOSE_TCP, /* rtc_tcp_conn_close of the one that media takes */
   SOAK_VERB_RESTART,   /* rtc_connection_restart_ice, of remote; answered by local */
+  SOAK_VERB_TRIM,      /* malloc gives free pages back; answered as FIGURES */
   SOAK_VERB_FIGURES,   /* answered by a SoakFigures */
   SOAK_VERB_QUIT,      /* answered when all of the server is gone, by a SoakFigures */
 } SoakVerb;

@@ -67,7 +67,7 @@ bool soak_figures_idle(const SoakFigures *figures, const SoakFigures *idle) {
 
 /* -- Growth -- */
 
-#define SAMPLES_MIN 10
+#define SAMPLES_MIN 5
 
 bool soak_samples_add(SoakSamples *samples, double sessions, double octets) {
   if (samples->count == samples->cap) {
@@ -85,6 +85,22 @@ bool soak_samples_add(SoakSamples *samples, double sessions, double octets) {
 void soak_samples_finish(SoakSamples *samples) {
   free(samples->items);
   *samples = (SoakSamples){0};
+}
+
+double soak_samples_least(const SoakSamples *samples) {
+  double least = samples->items[0].octets;
+  for (size_t i = 1; i < samples->count; i++)
+    if (samples->items[i].octets < least)
+      least = samples->items[i].octets;
+  return least;
+}
+
+double soak_samples_most(const SoakSamples *samples) {
+  double most = samples->items[0].octets;
+  for (size_t i = 1; i < samples->count; i++)
+    if (samples->items[i].octets > most)
+      most = samples->items[i].octets;
+  return most;
 }
 
 static int compare(const void *a, const void *b) {

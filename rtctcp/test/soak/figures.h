@@ -47,6 +47,10 @@ typedef struct SoakSamples {
 bool soak_samples_add(SoakSamples *samples, double sessions, double octets);
 void soak_samples_finish(SoakSamples *samples);
 
+/* Of at least one sample. [octets] */
+double soak_samples_least(const SoakSamples *samples);
+double soak_samples_most(const SoakSamples *samples);
+
 /* The median of the slopes between all pairs (Theil and Sen): a third of the samples may be far
  * off, as when many sessions happened to live at once, and it still tells the trend.
  * false: too few samples, or out of memory. slope: [octets a session] */

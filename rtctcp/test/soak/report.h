@@ -6,13 +6,14 @@
 #include "soak/figures.h"
 
 typedef struct SoakRun {
-  uint64_t sessions; /* that were asked for */
-  double seconds;    /* in which sessions were opened */
-  SoakFigures idle;  /* before the first one */
-  SoakFigures warm;  /* after the first tenth, idle again */
-  SoakFigures last;  /* after the last one, idle or not */
-  SoakFigures ended; /* of the process, when server and workers are gone */
-  SoakSamples rss;   /* from the first tenth on */
+  uint64_t sessions;    /* that were asked for */
+  double seconds;       /* in which sessions were opened */
+  SoakFigures idle;     /* before the first one */
+  SoakFigures warm;     /* after the first tenth, idle again */
+  SoakFigures last;     /* after the last one, idle or not */
+  SoakFigures ended;    /* of the process, when server and workers are gone */
+  SoakSamples rss;      /* under load, from the first tenth on */
+  SoakSamples idle_rss; /* after each round, and malloc's free pages were given back */
   bool warm_is_idle, last_is_idle;
   double stall;     /* the longest time that a process got no CPU, as far as it was seen [s] */
   double stall_max; /* a longer one may let a timeout of a session pass [s] */

@@ -3,6 +3,7 @@
 #include "soak/server.h"
 #include "soak/session.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -227,6 +228,9 @@ static bool take_call(SoakServer *server, size_t index) {
   if (!soak_control_receive(channel, &request, sizeof request))
     return false;
   switch (request.verb) {
+  case SOAK_VERB_TRIM:
+    malloc_trim(0);
+    /* fall through */
   case SOAK_VERB_FIGURES:
     read_figures(server, &figures);
     return soak_control_send(channel, &figures, sizeof figures);

@@ -23,7 +23,7 @@
 
 typedef struct Soak {
   uint64_t sessions, seed;
-  unsigned workers, threads;
+  unsigned workers, threads, rounds;
   uint32_t session_timeout_ms, first_frame_timeout_ms, grace_ms;
 
   int *peer_ends;   /* owned: the first is the main thread's, the others the peers' */
@@ -60,7 +60,7 @@ static void pause_a_little(Soak *soak) {
 /* -- Options -- */
 
 static const char usage[] =
-    "usage: rtctcp-soak [--sessions N] [--seed N] [--workers N] [--threads N]\n"
+    "usage: rtctcp-soak [--sessions N] [--seed N] [--workers N] [--threads N] [--rounds N]\n"
     "                   [--session-timeout MS] [--first-frame-timeout MS] [--grace MS]\n";
 
 static bool read_options(Soak *soak, int argc, char **argv) {
@@ -68,6 +68,7 @@ static bool read_options(Soak *soak, int argc, char **argv) {
                                           {"seed", required_argument, NULL, 's'},
                                           {"workers", required_argument, NULL, 'w'},
                                           {"threads", required_argument, NULL, 't'},
+                                          {"rounds", required_argument, NULL, 'r'},
                                           {"session-timeout", required_argument, NULL, 'S'},
                                           {"first-frame-timeout", required_argument, NULL, 'F'},
                                           {"grace", required_argument, NULL, 'G'},
@@ -90,6 +91,9 @@ static bool read_options(Soak *soak, int argc, char **argv) {
       break;
     case 't':
       soak->threads = (unsigned)value;
+      break;
+    case 'r':
+      soak->rounds = (unsigned)value;
       break;
     case 'S':
       soak->session_timeout_ms = (uint32_t)value;
@@ -227,8 +231,22 @@ static bool await_idle(Soak *soak, SoakFigures *figures, bool *is_idle) {
       return false;
     *is_idle = soak_figures_idle(figures, &soak->run.idle);
   } while (!*is_idle && now_s() < until);
-  tell(soak, figures, true);
   return true;
+}
+
+/* Up to a ticket, and until all is idle: there rounds can be compared, however many sessions at
+ * once the machine's speed has made of each. */
+static bool run_round(Soak *soak, uint64_t limit) {
+  SoakRun *run = &soak->run;
+  double began = now_s();
+  bool warm = run->idle_rss.count > 0;
+  if (!run_to(soak, limit, warm))
+    return false;
+  run->seconds += now_s() - began;
+  if (!await_idle(soak, &run->last, &run->last_is_idle) || !ask(soak, SOAK_VERB_TRIM, &run->last))
+    return false;
+  tell(soak, &run->last, true);
+  return soak_samples_add(&run->idle_rss, closed_of(&run->last), (double)run->last.rss);
 }
 
 static bool run_sessions(Soak *soak) {
@@ -244,13 +262,12 @@ static bool run_sessions(Soak *soak) {
   SoakCrew *crew = soak_crew_start(&soak->clients, soak->peer_ends + 1, soak->threads);
   if (!crew)
     return false;
-  bool ok = run_to(soak, soak->sessions / WARM_UP, false);
-  run->seconds = now_s() - soak->began;
-  ok = ok && await_idle(soak, &run->warm, &run->warm_is_idle);
-  double resumed = now_s();
-  ok = ok && run_to(soak, soak->sessions, true);
-  run->seconds += now_s() - resumed;
-  ok = ok && await_idle(soak, &run->last, &run->last_is_idle);
+  bool ok = run_round(soak, soak->sessions / WARM_UP);
+  run->warm = run->last;
+  run->warm_is_idle = run->last_is_idle;
+  uint64_t left = soak->sessions - soak->sessions / WARM_UP;
+  for (unsigned round = soak->rounds; ok && run->last_is_idle && round-- > 0;)
+    ok = run_round(soak, soak->sessions - left * round / soak->rounds);
   soak_crew_stop(crew);
   return ok && ask(soak, SOAK_VERB_QUIT, &run->ended);
 }
@@ -258,6 +275,7 @@ static bool run_sessions(Soak *soak) {
 static void finish(Soak *soak) {
   close_all(soak->peer_ends, soak->threads + 1u);
   soak_samples_finish(&soak->run.rss);
+  soak_samples_finish(&soak->run.idle_rss);
   free(soak->peer_ends);
   free(soak->server_ends);
 }
@@ -275,6 +293,7 @@ int main(int argc, char **argv) {
   static Soak soak = {.sessions = 200000,
                       .workers = 1,
                       .threads = 64,
+                      .rounds = 9,
                       .session_timeout_ms = 8000,
                       .first_frame_timeout_ms = 4000,
                       .grace_ms = 2000};
