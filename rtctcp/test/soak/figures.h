@@ -11,7 +11,8 @@ typedef struct SoakFigures {
   uint64_t sources, consumers;
   uint64_t sources_total, consumers_total;
   uint64_t ends[SOAK_ENDING_COUNT][RTC_CLOSE_COUNT]; /* Connections that were CLOSED */
-  uint64_t unexpected;   /* of them, by a reason that is not the plan's */
+  uint64_t late;         /* of them, not as planned, by a reason that a late packet may have */
+  uint64_t wrong;        /* of them, not as planned, by any other */
   uint64_t after_closed; /* callbacks that came after CLOSED */
   uint64_t descriptors;
   uint64_t rss; /* [octets] */

@@ -11,7 +11,6 @@ typedef struct SoakRun {
   SoakFigures idle;     /* before the first one */
   SoakFigures warm;     /* after the first tenth, idle again */
   SoakFigures last;     /* after the last one, idle or not */
-  SoakFigures ended;    /* of the process, when server and workers are gone */
   SoakSamples rss;      /* under load, from the first tenth on */
   SoakSamples idle_rss; /* after each round, and malloc's free pages were given back */
   bool warm_is_idle, last_is_idle;

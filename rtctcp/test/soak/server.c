@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CLOSE_S 20 /* for the last object to go */
+
 typedef struct SoakServer {
   const SoakServerConfig *config; /* borrowed */
   SoakShard shards[SOAK_WORKERS_MAX];
@@ -89,7 +91,8 @@ static void read_host(const SoakShard *shard, SoakFigures *sum) {
   for (int i = 0; i < SOAK_ENDING_COUNT; i++)
     for (int j = 0; j < RTC_CLOSE_COUNT; j++)
       sum->ends[i][j] += shard->ends[i][j];
-  sum->unexpected += shard->unexpected;
+  sum->late += shard->late;
+  sum->wrong += shard->wrong;
   sum->after_closed += shard->after_closed;
 }
 
@@ -200,11 +203,20 @@ static void on_closed(void *arg) {
   sem_post(&((SoakServer *)arg)->closed);
 }
 
-/* What is left then belongs to the process; its descriptors are told. */
-static void stop(SoakServer *server, SoakFigures *figures) {
-  read_figures(server, figures);
+/* false: an object of the server is still held, so that it does not close. */
+static bool close_server(SoakServer *server) {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += CLOSE_S;
   rtc_server_close(server->server, on_closed, server);
-  sem_wait(&server->closed);
+  if (sem_timedwait(&server->closed, &until) == 0)
+    return true;
+  fputs("the server does not close\n", stderr);
+  return false;
+}
+
+/* What is left then belongs to the process. */
+static void stop(SoakServer *server) {
   for (unsigned i = 0; i < server->config->workers; i++) {
     SoakShard *shard = &server->shards[i];
     rtc_worker_stop(shard->worker);
@@ -215,7 +227,6 @@ static void stop(SoakServer *server, SoakFigures *figures) {
   rtc_server_destroy(server->server);
   for (unsigned i = 0; i < server->config->workers; i++)
     rtc_worker_destroy(server->shards[i].worker);
-  soak_figures_of_process(figures);
 }
 
 /* -- The thread that takes calls -- */
@@ -224,7 +235,7 @@ static bool take_call(SoakServer *server, size_t index) {
   const SoakServerConfig *config = server->config;
   int channel = config->channels[index];
   SoakRequest request;
-  SoakFigures figures;
+  SoakFigures figures = {0};
   if (!soak_control_receive(channel, &request, sizeof request))
     return false;
   switch (request.verb) {
@@ -235,7 +246,10 @@ static bool take_call(SoakServer *server, size_t index) {
     read_figures(server, &figures);
     return soak_control_send(channel, &figures, sizeof figures);
   case SOAK_VERB_QUIT:
-    stop(server, &figures);
+    if (!close_server(server))
+      return false;
+    stop(server);
+    soak_figures_of_process(&figures);
     server->quits = true;
     return soak_control_send(channel, &figures, sizeof figures);
   default:

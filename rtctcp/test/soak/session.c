@@ -39,13 +39,19 @@ void soak_shard_finish(SoakShard *shard) {
     free(shard->remembered[i]);
 }
 
-static void judge(SoakSession *session, RtcClose reason) {
+static void judge(const SoakSession *session, RtcClose reason) {
+  static const unsigned lateness =
+      SOAK_REASON(TIMEOUT) | SOAK_REASON(NEVER_CONNECTED) | SOAK_REASON(TCP_LOST);
   SoakShard *shard = session->shard;
   const SoakPlan *plan = &session->plan;
   shard->ends[plan->ending][reason]++;
   if (soak_ending_reasons(plan->ending) & 1u << reason)
     return;
-  if (shard->unexpected++ < TELLS_OF_MAX)
+  if (lateness & 1u << reason)
+    shard->late++;
+  else
+    shard->wrong++;
+  if (shard->late + shard->wrong <= TELLS_OF_MAX)
     fprintf(stderr, "session %llu (%s) closed by %s\n", (unsigned long long)plan->ticket,
             soak_ending_text(plan->ending), rtc_close_name(reason));
 }

@@ -18,7 +18,7 @@ typedef struct SoakShard {
   char recent[SOAK_RECENT_SOURCES][SOAK_SOURCE_NAME];
   size_t published;
   uint64_t ends[SOAK_ENDING_COUNT][RTC_CLOSE_COUNT];
-  uint64_t unexpected;
+  uint64_t late, wrong; /* as in SoakFigures */
   uint64_t after_closed;
   /* A session's memory is kept for a while after CLOSED, so that a callback that comes after it is
    * counted instead of being a use after free. */
