@@ -64,8 +64,8 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
-        interop-chrome soak soak-short install uninstall check-install clean
+.PHONY: help deps all run test unit asan tsan valgrind mutations fuzz fuzz-one backends lint headers \
+        format interop-chrome soak soak-short install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -98,6 +98,9 @@ tsan: ## run the unit suite under ThreadSanitizer
 valgrind: ## run the unit suite under Valgrind, both contexts
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+mutations: ## break the library line by line in a scratch copy, and see that the tests notice
+	@rtctcp/test/mutate $(ONLY)
 
 fuzz: ## fuzz every parser for a bounded time
 	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined

@@ -13,7 +13,9 @@
 
 #define HOST_SESSIONS_MAX 200
 #define HOST_STATES_MAX   16
-#define HOST_DEADLINE_MS  40000 /* for what must come at once; Valgrind is slow */
+#ifndef HOST_DEADLINE_MS
+#define HOST_DEADLINE_MS 40000 /* for what must come at once; Valgrind is slow */
+#endif
 
 typedef struct HostConfig {
   const char *listen;          /* NULL: "127.0.0.1:0" */

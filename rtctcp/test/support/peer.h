@@ -16,12 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PEER_CONNS_MAX     8     /* TCP conns that a peer may have: more than a session may */
-#define PEER_ANY           (-1)  /* a conn index: whichever */
-#define PEER_MEDIA_MAX     2048  /* a media packet, protected or not [octets] */
-#define PEER_STUN_MAX      1024  /* a binding request [octets] */
-#define PEER_TIMEOUT_MS    30000 /* for any answer: the first NSS start under Valgrind takes 10 s */
+#define PEER_CONNS_MAX     8    /* TCP conns that a peer may have: more than a session may */
+#define PEER_ANY           (-1) /* a conn index: whichever */
+#define PEER_MEDIA_MAX     2048 /* a media packet, protected or not [octets] */
+#define PEER_STUN_MAX      1024 /* a binding request [octets] */
 #define PEER_RETRANSMIT_MS 3000
+#ifndef PEER_TIMEOUT_MS
+#define PEER_TIMEOUT_MS 30000 /* for any answer: the first NSS start under Valgrind takes 10 s */
+#endif
 
 typedef enum PeerResult {
   PEER_OK = 0,

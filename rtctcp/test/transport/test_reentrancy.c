@@ -281,6 +281,14 @@ static void do_deed(void *arg) {
   rtc_source_unref(&source);
 }
 
+/* The publisher's host takes its packets too, after the source: not after CLOSED. */
+static void expect_live(RtcConnection *connection, const uint8_t *packet, size_t len, void *arg) {
+  (void)packet;
+  (void)len;
+  (void)arg;
+  assert_int_not_equal(rtc_connection_state(connection), CLOSED);
+}
+
 /* A stream of the host's own beside a consumer, on one Connection: it fills the queue, and wants a
  * keyframe when the source's next audio packet makes room for itself. */
 static void forward_into_a_full_queue(void *arg) {
@@ -296,6 +304,7 @@ static void forward_into_a_full_queue(void *arg) {
     send_video(fan->full, own, false, BIG);
   send_video(fan->full, own, false, limit - fan->full->send_queue.octets - 100);
   assert_int_equal(fan->done, 0);
+  fan->publisher->callbacks.on_rtp = expect_live;
   rtc_connection_tell_rtp(fan->publisher, packet, len);
   assert_true(fan->done > 0);
 }

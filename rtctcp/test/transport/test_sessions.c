@@ -162,6 +162,16 @@ static void host_closes_the_connection(void **state) {
   HOST_AWAIT(host, tcp_closes[RTC_TCP_CLOSE_SESSION], 1);
 }
 
+/* A peer that stays, and says nothing, does not keep the TCP conn of a closed session: no timeout
+ * is near that could have ended it. */
+static void silent_peer_does_not_keep_a_closed_sessions_tcp_conn(void **state) {
+  Host *host = *state;
+  HostSession *session = host_open_connected(host, NULL);
+  host_close_connection(session);
+  HOST_AWAIT(host, tcp_conns.live, 0);
+  assert_notified_and_closed(session, 0);
+}
+
 /* Closing the TCP conn closes the session that it serves, in the same way. */
 static void host_closes_the_tcp_conn(void **state) {
   Host *host = *state;
@@ -448,6 +458,7 @@ static void server_closes_with_live_sessions(void **state) {
 
 int main(void) {
   static HostConfig ipv6 = {.listen = "[::1]:0"};
+  static HostConfig long_timeout = {.session_timeout_ms = 10 * HOST_DEADLINE_MS};
   static HostConfig short_timeout = {.session_timeout_ms = 1500};
   static HostConfig short_grace = {.grace_ms = 300};
   static HostConfig no_grace = {.grace_ms = -1};
@@ -463,6 +474,7 @@ int main(void) {
       CASE(session_that_nobody_joins_ends, &short_timeout),
       CASE(wrong_fingerprint_closes_before_media, NULL),
       CASE(host_closes_the_connection, NULL),
+      CASE(silent_peer_does_not_keep_a_closed_sessions_tcp_conn, &long_timeout),
       CASE(host_closes_the_tcp_conn, NULL),
       CASE(host_closes_before_the_session_is_connected, NULL),
       CASE(session_ends_itself_inside_each_callback, NULL),
