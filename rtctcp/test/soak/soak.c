@@ -4,10 +4,10 @@
 #include "soak/report.h"
 #include "soak/server.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,9 +22,8 @@
 #define SECONDS(number) ((double)(number) / 1000)
 
 typedef struct Soak {
-  uint64_t sessions, seed;
-  unsigned workers, threads, rounds;
-  uint32_t session_timeout_ms, first_frame_timeout_ms, grace_ms;
+  uint64_t sessions, seed, workers, threads, rounds;
+  uint64_t session_timeout_ms, first_frame_timeout_ms, grace_ms;
 
   int *peer_ends;   /* owned: the first is the main thread's, the others the peers' */
   int *server_ends; /* owned */
@@ -63,55 +62,38 @@ static const char usage[] =
     "usage: rtctcp-soak [--sessions N] [--seed N] [--workers N] [--threads N] [--rounds N]\n"
     "                   [--session-timeout MS] [--first-frame-timeout MS] [--grace MS]\n";
 
+/* Each is a name and a number above 0. */
 static bool read_options(Soak *soak, int argc, char **argv) {
-  static const struct option options[] = {{"sessions", required_argument, NULL, 'n'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"workers", required_argument, NULL, 'w'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"rounds", required_argument, NULL, 'r'},
-                                          {"session-timeout", required_argument, NULL, 'S'},
-                                          {"first-frame-timeout", required_argument, NULL, 'F'},
-                                          {"grace", required_argument, NULL, 'G'},
-                                          {0}};
-  int option;
-  while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-    char *end = NULL;
-    unsigned long long value = optarg ? strtoull(optarg, &end, 10) : 0;
-    if (option == '?' || !value || *end)
+  const struct {
+    const char *name;
+    uint64_t *value; /* borrowed */
+  } options[] = {{"--sessions", &soak->sessions},
+                 {"--seed", &soak->seed},
+                 {"--workers", &soak->workers},
+                 {"--threads", &soak->threads},
+                 {"--rounds", &soak->rounds},
+                 {"--session-timeout", &soak->session_timeout_ms},
+                 {"--first-frame-timeout", &soak->first_frame_timeout_ms},
+                 {"--grace", &soak->grace_ms}};
+  const size_t count = sizeof options / sizeof options[0];
+  for (int i = 1; i < argc; i += 2) {
+    char *end;
+    size_t option = 0;
+    while (option < count && strcmp(argv[i], options[option].name) != 0)
+      option++;
+    if (option == count || i + 1 == argc)
       return false;
-    switch (option) {
-    case 'n':
-      soak->sessions = value;
-      break;
-    case 's':
-      soak->seed = value;
-      break;
-    case 'w':
-      soak->workers = (unsigned)value;
-      break;
-    case 't':
-      soak->threads = (unsigned)value;
-      break;
-    case 'r':
-      soak->rounds = (unsigned)value;
-      break;
-    case 'S':
-      soak->session_timeout_ms = (uint32_t)value;
-      break;
-    case 'F':
-      soak->first_frame_timeout_ms = (uint32_t)value;
-      break;
-    default:
-      soak->grace_ms = (uint32_t)value;
-    }
+    *options[option].value = strtoull(argv[i + 1], &end, 10);
+    if (*end || !*options[option].value)
+      return false;
   }
-  return optind == argc && soak->workers <= SOAK_WORKERS_MAX && soak->threads <= THREADS_MAX;
+  return soak->workers <= SOAK_WORKERS_MAX && soak->threads <= THREADS_MAX;
 }
 
 /* -- The two processes -- */
 
 static bool make_channels(Soak *soak) {
-  size_t count = soak->threads + 1u;
+  size_t count = soak->threads + 1;
   soak->peer_ends = calloc(count, sizeof(int));
   soak->server_ends = calloc(count, sizeof(int));
   if (!soak->peer_ends || !soak->server_ends)
@@ -133,7 +115,7 @@ static void close_all(const int *fds, size_t count) {
 
 /* Forked before there is a thread or a library's state. */
 static bool start_server(Soak *soak) {
-  size_t count = soak->threads + 1u;
+  size_t count = soak->threads + 1;
   fflush(stdout);
   soak->server = fork();
   if (soak->server < 0)
@@ -143,10 +125,10 @@ static bool start_server(Soak *soak) {
     return true;
   }
   close_all(soak->peer_ends, count);
-  const SoakServerConfig config = {.workers = soak->workers,
-                                   .session_timeout_ms = soak->session_timeout_ms,
-                                   .first_frame_timeout_ms = soak->first_frame_timeout_ms,
-                                   .grace_ms = soak->grace_ms,
+  const SoakServerConfig config = {.workers = (unsigned)soak->workers,
+                                   .session_timeout_ms = (uint32_t)soak->session_timeout_ms,
+                                   .first_frame_timeout_ms = (uint32_t)soak->first_frame_timeout_ms,
+                                   .grace_ms = (uint32_t)soak->grace_ms,
                                    .channels = soak->server_ends,
                                    .channel_count = count};
   exit(soak_server_run(&config));
@@ -266,7 +248,7 @@ static bool run_sessions(Soak *soak) {
   run->warm = run->last;
   run->warm_is_idle = run->last_is_idle;
   uint64_t left = soak->sessions - soak->sessions / WARM_UP;
-  for (unsigned round = soak->rounds; ok && run->last_is_idle && round-- > 0;)
+  for (uint64_t round = soak->rounds; ok && run->last_is_idle && round-- > 0;)
     ok = run_round(soak, soak->sessions - left * round / soak->rounds);
   soak_crew_stop(crew);
   /* What the report tells comes from before; that the server ends is told by its exit status. */
@@ -276,7 +258,7 @@ static bool run_sessions(Soak *soak) {
 }
 
 static void finish(Soak *soak) {
-  close_all(soak->peer_ends, soak->threads + 1u);
+  close_all(soak->peer_ends, soak->threads + 1);
   soak_samples_finish(&soak->run.rss);
   soak_samples_finish(&soak->run.idle_rss);
   free(soak->peer_ends);
@@ -307,9 +289,10 @@ int main(int argc, char **argv) {
     return 2;
   }
   soak.clients.seed = soak.seed;
-  soak.clients.session_timeout_ms = soak.session_timeout_ms;
-  soak.clients.first_frame_timeout_ms = soak.first_frame_timeout_ms;
-  printf("soak: %" PRIu64 " sessions, seed %" PRIu64 ", %u workers, %u threads of peers\n",
+  soak.clients.session_timeout_ms = (uint32_t)soak.session_timeout_ms;
+  soak.clients.first_frame_timeout_ms = (uint32_t)soak.first_frame_timeout_ms;
+  printf("soak: %" PRIu64 " sessions, seed %" PRIu64 ", %" PRIu64 " workers, %" PRIu64
+         " threads of peers\n",
          soak.sessions, soak.seed, soak.workers, soak.threads);
   if (!make_channels(&soak) || !start_server(&soak)) {
     perror("the soak does not start");
