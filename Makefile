@@ -6,6 +6,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 CONTEXT  ?= fcontext#  the stack switch: fcontext or ucontext
 SANITIZE ?=#           address,undefined or thread
+SESSIONS ?=#           of `make soak`; SEED and WORKERS likewise
 WERROR   ?=#           1: warnings are errors, as in CI
 CFLAGS   ?= -O2 -g
 V        ?=#           1: print whole command lines; `make -s` prints none
@@ -41,12 +42,15 @@ LIB_SOURCES    := $(filter-out $(OTHER_CONTEXT),$(wildcard rtctcp/src/*/*.c))
 SERVER_SOURCES := $(wildcard interop/server/*.c)
 SERVER_PAGES   := $(wildcard interop/server/page/*)
 SUPPORT_SOURCES := $(wildcard rtctcp/test/support/*.c)
+WALK_SOURCES   := $(wildcard rtctcp/test/walk/*.c)
 TEST_SOURCES   := $(wildcard rtctcp/test/*/test_*.c)
 FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUILD)/obj/%.o)
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
+SOAK_SOURCES    := $(wildcard rtctcp/test/soak/*.c $(patsubst %,rtctcp/test/support/%*.c,peer rtp descriptors))
+SOAK_OBJECTS    := $(SOAK_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
@@ -57,13 +61,14 @@ FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%) \
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
 SERVER     := $(BUILD)/rtctcp-server
+SOAK       := $(BUILD)/rtctcp-soak
 PC_FILE    := $(BUILD)/rtctcp.pc
 NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit asan tsan valgrind matrix walk soak soak-chrome mutations \
-        fuzz fuzz-one backends lint headers format interop-http interop-chrome install uninstall \
+.PHONY: help deps all run test unit asan tsan valgrind matrix walk walk-one soak soak-short \
+        soak-chrome mutations fuzz fuzz-one backends lint headers format interop-http interop-chrome install uninstall \
         check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -98,8 +103,25 @@ valgrind: ## run the unit suite under Valgrind, both contexts
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
 
+soak: $(SOAK) ## open and end sessions by the hundred thousand, then walk: SESSIONS=200000 SEED=random WORKERS=1
+	@$(SOAK) $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(SEED),--seed $(SEED)) $(if $(WORKERS),--workers $(WORKERS))
+	@$(MAKE) --no-print-directory walk
+
+soak-short: $(SOAK)
+	@$(SOAK) --sessions 2000 --rounds 1 --workers 2 --session-timeout 3000 --first-frame-timeout 2000 --grace 1000
+
 mutations: ## break the library line by line in a scratch copy, and see that the tests notice
 	@rtctcp/test/mutate $(ONLY)
+
+matrix: $(filter $(BUILD)/test/transport/test_endings%,$(TEST_PROGRAMS)) ## show how every ending of a session went, at every moment
+	@rm -f $(BUILD)/matrix
+	@RTC_TEST_MATRIX=$(BUILD)/matrix rtctcp/test/run $^; status=$$?; cat $(BUILD)/matrix; exit $$status
+
+walk: ## walk at random against the model of the pair, under ASan: STEPS=1000000 SEED=from-the-clock
+	@$(MAKE) --no-print-directory walk-one BUILD=$(BUILD)/asan SANITIZE=address,undefined
+
+walk-one: $(BUILD)/test/transport/test_walk
+	@RTC_WALK_STEPS=$(or $(STEPS),1000000) RTC_WALK_SEED=$(or $(SEED),$(shell date +%s)) $<
 
 fuzz: ## fuzz every parser for a bounded time
 	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined
@@ -186,6 +208,12 @@ $(BUILD)/obj/rtctcp/test/%.o: rtctcp/test/%.c $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -c $< -o $@
 
+# The soak's server sees the public headers only, as any user's program.
+$(BUILD)/obj/rtctcp/test/soak/%.o: rtctcp/test/soak/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Irtctcp/include -Irtctcp/test -c $< -o $@
+
 $(BUILD)/obj/rtctcp/fuzz/%.o: rtctcp/fuzz/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -225,10 +253,13 @@ $(SERVER): $(SERVER_OBJECTS) $(SHARED_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
 
+# It has a clock of its own, which no other program should have.
+$(BUILD)/test/transport/test_walk: $(WALK_SOURCES:%.c=$(BUILD)/obj/%.o)
+
 $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # What of the server can be tested without HTTP: all that reads and writes what peers say.
 SERVER_TESTED := answer fragment h264 negotiate offer precondition text
@@ -237,6 +268,10 @@ $(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJ
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+$(SOAK): $(SOAK_OBJECTS) $(STATIC_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
 # Without libFuzzer, driver.c is the main program.
 $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)

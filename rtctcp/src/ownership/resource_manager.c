@@ -12,6 +12,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#define TURN_SHARE 16 /* of what waits, this part is disposed of in a turn, and one at least */
+
 /* A live resource's place in the index: resource->index. */
 typedef struct IndexNode {
   RtcResource *resource;  /* back */
@@ -332,16 +334,24 @@ static void end(RtcResourceManager *manager) {
   free(manager);
 }
 
+/* A share of what waits: a thousand ends at once do not hold up the loop, and however many come in
+ * each turn of a worker that is short of time, what waits stays in proportion to them. */
+static void dispose_of_some(RtcResourceManager *manager) {
+  size_t count = 1 + manager->in_disposal / TURN_SHARE;
+  RtcResource *resource;
+  while (count-- > 0 && (resource = queue_pop(manager)) != NULL)
+    dispose_of(manager, resource);
+}
+
 static RtcError run(void *arg) {
   RtcResourceManager *manager = arg;
   while (!may_end(manager)) {
-    RtcResource *resource = queue_pop(manager);
-    if (!resource) {
+    if (!manager->queue) {
       await_work(manager);
       continue;
     }
-    dispose_of(manager, resource);
-    rtc_coroutine_yield(manager->worker); /* many disposals do not hold up the loop */
+    dispose_of_some(manager);
+    rtc_coroutine_yield(manager->worker);
   }
   end(manager);
   return RTC_OK;

@@ -298,9 +298,9 @@ static void disposals_come_and_go(Stage *stage) {
   }
 }
 
-/* A thousand ends at once take a thousand turns: whoever is ready runs in between. */
-static void others_run_between_two_disposals(Stage *stage) {
-  enum { COUNT = 20 };
+/* A thousand ends at once take many turns: whoever is ready runs in between. */
+static void others_run_between_disposals(Stage *stage) {
+  enum { COUNT = 15 };
   for (unsigned i = 0; i < COUNT; i++) {
     Thing *thing = stage_thing(stage, i + 1, NULL);
     stage_remove(stage, &thing);
@@ -311,6 +311,21 @@ static void others_run_between_two_disposals(Stage *stage) {
     assert_in_range(before - stage->things, 0, 1);
     before = stage->things;
   }
+}
+
+/* A worker that is short of time has few turns, and many ends in each: what waits stays bounded. */
+static void disposals_keep_up_with_removals(Stage *stage) {
+  enum { TURNS = 300, A_TURN = 4, WAITING_MAX = 80 };
+  for (unsigned turn = 0; turn < TURNS; turn++) {
+    for (unsigned i = 0; i < A_TURN; i++) {
+      Thing *thing = stage_thing(stage, 1 + turn * A_TURN + i, NULL);
+      stage_remove(stage, &thing);
+    }
+    assert_int_equal(rtc_coroutine_yield(stage->worker), RTC_OK);
+    assert_in_range(rtc_resource_manager_in_disposal(stage->manager), 0, WAITING_MAX);
+    stage->record[0] = '\0';
+  }
+  stage_settle(stage);
 }
 
 /* ---- Each -------------------------------------------------------------------------------------
@@ -429,7 +444,8 @@ int main(void) {
       stage_test(dispose_removes_another),
       stage_test(dispose_removes_itself),
       stage_test(disposals_come_and_go),
-      stage_test(others_run_between_two_disposals),
+      stage_test(others_run_between_disposals),
+      stage_test(disposals_keep_up_with_removals),
       stage_test(each_meets_the_live_ones_while_any_go),
       stage_test(walks_nest),
       stage_test(each_bears_additions),
