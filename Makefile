@@ -60,7 +60,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
+.PHONY: help deps all run test unit asan tsan valgrind matrix fuzz fuzz-one backends lint headers format \
         interop-chrome install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -94,6 +94,10 @@ tsan: ## run the unit suite under ThreadSanitizer
 valgrind: ## run the unit suite under Valgrind, both contexts
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+matrix: $(filter $(BUILD)/test/transport/test_endings%,$(TEST_PROGRAMS)) ## show how every ending of a session went, at every moment
+	@rm -f $(BUILD)/matrix
+	@RTC_TEST_MATRIX=$(BUILD)/matrix rtctcp/test/run $^; status=$$?; cat $(BUILD)/matrix; exit $$status
 
 fuzz: ## fuzz every parser for a bounded time
 	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined
