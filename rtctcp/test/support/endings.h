@@ -115,6 +115,7 @@ typedef struct EndingsCell {
   /* The worker is held in the middle of something. */
   bool is_held;
   bool was_held; /* once is enough: what holds it may be called again */
+  HostHook hook; /* in this callback; NONE: in none */
   sem_t inside, go_on, done;
 
   RtcTcpConn *tcp;       /* owned: a handle on what is detached already; NULL: none is needed */

@@ -58,11 +58,17 @@ static void hold_hook(void *arg) {
   endings_hold(arg);
 }
 
-/* The session's callback will hold the worker. */
-static void hold_in(EndingsCell *cell, HostHook hook) {
-  cell->session->hook = hook;
+static void set_hook(void *arg) {
+  EndingsCell *cell = arg;
+  cell->session->hook = cell->hook;
   cell->session->hook_act = hold_hook;
   cell->session->hook_arg = cell;
+}
+
+/* The session's callback will hold the worker. */
+static void hold_in(EndingsCell *cell, HostHook hook) {
+  cell->hook = hook;
+  host_run(cell->host, set_hook, cell);
 }
 
 static void post(EndingsCell *cell, void (*fn)(void *arg)) {
