@@ -66,6 +66,7 @@ typedef enum EndingStage {
   X(LOAD, UP, "established, load both ways")                                                       \
   X(FULL_QUEUE, UP, "established, full queue")                                                     \
   X(HALF_FRAME, UP, "established, half a frame in")                                                \
+  X(DRAINING, UP, "established, server drains")                                                    \
   X(GRACE, AWAY, "in the grace")                                                                   \
   X(INSIDE_CONNECTING, SHAKING, "inside on_state CONNECTING")                                      \
   X(INSIDE_CONNECTED, UP, "inside on_state CONNECTED")                                             \
@@ -111,6 +112,7 @@ typedef struct EndingsCell {
   uint8_t rest[PEER_MEDIA_MAX]; /* of the frame that is half in */
   size_t rest_len;              /* [octets] */
   size_t octets_before;         /* of memory in use */
+  size_t queued;                /* in the send queue at the moment [octets] */
 
   /* The worker is held in the middle of something. */
   bool is_held;
@@ -129,6 +131,7 @@ typedef struct EndingsCell {
   RtcConnectionState left_in; /* by an ending after which the session goes on */
   bool has_gone_on;
   RtcClose reason;
+  size_t after_closed; /* wishes for keyframes; the host's sessions count the rest */
   RtcServerStats figures;
   bool passed;
 } EndingsCell;
@@ -151,9 +154,22 @@ void endings_reach(EndingsCell *cell);
 /* Holds the worker, once, until endings_let_go; then does the host's act. On its thread. */
 void endings_hold(EndingsCell *cell);
 void endings_let_go(EndingsCell *cell);
-/* Media of each side in the moment of load, from the worker's and from the test's thread. */
+
+/* -- endings_media.c -- */
+/* A burst of packets; what can't be sent any more is not an error. host_load and what takes arg, a
+ * cell, run on the worker's thread. */
 void endings_host_load(EndingsCell *cell, RtcConnection *connection);
+void endings_load_on_worker(void *arg);
 void endings_peer_load(EndingsCell *cell);
+void endings_send_from_peer(EndingsCell *cell, bool rtcp);
+/* Video up to what the queue holds, so that nothing is dropped; and beyond that, until
+ * on_keyframe_wanted is called, from inside a send. */
+void endings_fill_queue(void *arg);
+void endings_overfill_queue(void *arg);
+void endings_note_queued(void *arg);
+/* Half of a frame; the rest is kept in the cell. */
+void endings_send_half_request(EndingsCell *cell);
+void endings_send_half_packet(EndingsCell *cell);
 
 /* -- endings_acts.c -- */
 /* Settings that the ending needs. */
@@ -161,8 +177,8 @@ void endings_prepare(EndingsCell *cell);
 /* The peer's part, and the host's, which runs on the worker's thread. */
 void endings_peer_act(EndingsCell *cell);
 void endings_host_act(EndingsCell *cell);
-/* Does the ending take the server with it? */
-bool endings_ends_server(Ending ending);
+/* Does the server end with the session? */
+bool endings_ends_server(const EndingsCell *cell);
 /* The session goes on: drives it on, notes where it was left, and closes it as the host. */
 void endings_go_on(EndingsCell *cell);
 

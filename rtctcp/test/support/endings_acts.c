@@ -14,8 +14,9 @@
 
 #define GRACE_MS             20    /* where it is to end */
 #define LONG_GRACE_MS        60000 /* where it is not */
-#define TIMEOUT_MS           500   /* of silence, on a bare machine */
-#define DRAIN_MS             60
+#define TIMEOUT_MS           1000  /* of silence, on a bare machine */
+#define DRAIN_MS             20
+#define LONG_DRAIN_MS        500 /* on a bare machine */
 #define ALERT_INTERNAL_ERROR 80
 #define NEW_CONN             1
 #define READS_MAX            64
@@ -30,9 +31,9 @@ unsigned endings_slowness(void) {
 #endif
 }
 
-bool endings_ends_server(Ending ending) {
-  return ending == ENDING_WORKER_STOP || ending == ENDING_SERVER_CLOSE ||
-         ending == ENDING_SERVER_DRAIN;
+bool endings_ends_server(const EndingsCell *cell) {
+  return cell->ending == ENDING_WORKER_STOP || cell->ending == ENDING_SERVER_CLOSE ||
+         cell->ending == ENDING_SERVER_DRAIN || cell->moment == MOMENT_DRAINING;
 }
 
 static bool loses_conn(Ending ending) {
@@ -147,9 +148,17 @@ static void close_server(EndingsCell *cell) {
   host_close_server(cell->host);
 }
 
+/* A session that has not begun must not wait for the deadline; the other ones do, after what lies
+ * unread in the socket. */
+static uint32_t drain_ms(EndingStage stage) {
+  if (stage == STAGE_STRANGER || stage == STAGE_HALF_REQUEST)
+    return 2 * HOST_DEADLINE_MS;
+  return stage < STAGE_UNREAD_NOTIFY ? DRAIN_MS : LONG_DRAIN_MS * endings_slowness();
+}
+
 static void drain_server(EndingsCell *cell) {
   rtc_connection_unref(&cell->session->connection);
-  host_drain_server(cell->host, DRAIN_MS * endings_slowness());
+  host_drain_server(cell->host, drain_ms(moment_stage(cell->moment)));
 }
 
 void endings_host_act(EndingsCell *cell) {

@@ -227,6 +227,8 @@ EndingsOutcome endings_expected(Ending ending, Moment moment) {
   /* What follows a FIN of the same kind is nothing. */
   if (ending == ENDING_HALF_CLOSE && moment == MOMENT_AFTER_FIN)
     outcome.applies = false;
+  if (ending == ENDING_SERVER_DRAIN && moment == MOMENT_DRAINING) /* a server drains once */
+    outcome.applies = false;
   return outcome;
 }
 
