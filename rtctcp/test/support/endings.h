@@ -44,6 +44,7 @@ typedef enum EndingStage {
   STAGE_SHAKING,       /* CONNECTING */
   STAGE_UP,            /* CONNECTED */
   STAGE_AWAY,          /* DISCONNECTED, after a FIN */
+  STAGE_AWAY_SHAKING,  /* DISCONNECTED, after a RST in the handshake, with a flight lost */
   STAGE_OVER,          /* CLOSED by the host, not disposed of yet */
   STAGE_UNREAD_NOTIFY, /* CONNECTED */
   STAGE_UNREAD_FIN,    /* CONNECTED */
@@ -68,6 +69,7 @@ typedef enum EndingStage {
   X(HALF_FRAME, UP, "established, half a frame in")                                                \
   X(DRAINING, UP, "established, server drains")                                                    \
   X(GRACE, AWAY, "in the grace")                                                                   \
+  X(GRACE_SHAKING, AWAY_SHAKING, "in the grace, mid-handshake")                                    \
   X(INSIDE_CONNECTING, SHAKING, "inside on_state CONNECTING")                                      \
   X(INSIDE_CONNECTED, UP, "inside on_state CONNECTED")                                             \
   X(INSIDE_DISCONNECTED, AWAY, "inside on_state DISCONNECTED")                                     \

@@ -187,6 +187,17 @@ static void reach_grace(EndingsCell *cell) {
   HOST_AWAIT(cell->host, tcp_conns.live, 0);
 }
 
+/* Nobody's timer sends the lost flight again: the new conn must bring it. */
+static void reach_grace_shaking(EndingsCell *cell) {
+  cell->peer_config.retransmit_ms = 10 * PEER_TIMEOUT_MS;
+  open_bound(cell);
+  step(cell);
+  await_readable(cell);
+  peer_rst(cell->session->peer, 0);
+  host_await_state(cell->session, RTC_CONNECTION_STATE_DISCONNECTED);
+  HOST_AWAIT(cell->host, tcp_conns.live, 0);
+}
+
 static void reach_inside_connecting(EndingsCell *cell) {
   open_conn(cell);
   hold_in(cell, HOST_HOOK_CONNECTING);
@@ -260,6 +271,7 @@ void endings_reach(EndingsCell *cell) {
       [MOMENT_HALF_FRAME] = reach_half_frame,
       [MOMENT_DRAINING] = reach_draining,
       [MOMENT_GRACE] = reach_grace,
+      [MOMENT_GRACE_SHAKING] = reach_grace_shaking,
       [MOMENT_INSIDE_CONNECTING] = reach_inside_connecting,
       [MOMENT_INSIDE_CONNECTED] = reach_inside_connected,
       [MOMENT_INSIDE_DISCONNECTED] = reach_inside_disconnected,
