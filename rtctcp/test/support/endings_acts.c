@@ -14,7 +14,7 @@
 
 #define GRACE_MS             20    /* where it is to end */
 #define LONG_GRACE_MS        60000 /* where it is not */
-#define TIMEOUT_MS           1000  /* of silence, on a bare machine */
+#define TIMEOUT_MS           1500  /* of silence, on a bare machine */
 #define DRAIN_MS             20
 #define LONG_DRAIN_MS        500 /* on a bare machine */
 #define ALERT_INTERNAL_ERROR 80
@@ -27,7 +27,7 @@ unsigned endings_slowness(void) {
 #elif defined(__SANITIZE_ADDRESS__)
   return 3;
 #else
-  return RUNNING_ON_VALGRIND ? 12 : 1;
+  return RUNNING_ON_VALGRIND ? 8 : 1;
 #endif
 }
 
