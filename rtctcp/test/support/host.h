@@ -26,6 +26,8 @@ typedef struct HostConfig {
   bool takes_foreign;          /* sets on_foreign_socket */
   size_t unauthenticated_max;  /* 0: the library's default */
   size_t per_address_max;      /* 0: the library's default */
+  bool shares_process;         /* other hosts run beside it: descriptors are not counted */
+  RtcServerStats *last;        /* borrowed: out, the server's figures at its end; NULL: none */
 } HostConfig;
 
 typedef struct Host Host;
@@ -46,7 +48,9 @@ typedef struct HostSession {
   RtcPeer *peer;             /* owned */
   RtcConnection *connection; /* owned: a handle */
   HostHook hook;
-  bool hook_closes_tcp; /* rtc_tcp_conn_close instead of rtc_connection_close */
+  bool hook_closes_tcp;        /* rtc_tcp_conn_close instead of rtc_connection_close */
+  void (*hook_act)(void *arg); /* is called instead of both; NULL: none */
+  void *hook_arg;              /* borrowed */
 
   RtcStream *stream; /* borrowed: the Connection's; NULL before host_send_rtp */
   size_t media_in;   /* packets that the peer sent */
@@ -108,6 +112,8 @@ void host_await_idle(Host *host);
 void host_close_server(Host *host);
 /* rtc_server_drain; the same. rtc_server_close may follow. */
 void host_drain_server(Host *host, uint32_t deadline_ms);
+/* Awaits the end that one of these, or rtc_worker_stop, has begun. */
+void host_await_server_gone(Host *host);
 /* rtc_worker_stop. No session may have its handle any more: see host_drop_handle. */
 void host_stop_worker(Host *host);
 

@@ -22,6 +22,10 @@
 static void end_here(HostSession *session, RtcConnection *connection, HostHook at) {
   if (session->hook != at)
     return;
+  if (session->hook_act) {
+    session->hook_act(session->hook_arg);
+    return;
+  }
   RtcTcpConn *tcp = rtc_connection_tcp_conn(connection);
   if (session->hook_closes_tcp && tcp)
     rtc_tcp_conn_close(tcp);

@@ -92,11 +92,16 @@ static void write_header(uint8_t header[RECORD_HEADER_LEN], uint8_t epoch, uint6
   header[12] = (uint8_t)len;
 }
 
+/* A client's own keys are in use from its Finished on, before the server's has come. */
+static bool writes_sealed(const RtcPeer *peer) {
+  return peer->connected || SSL_get_state(peer->ssl) == TLS_ST_CW_FINISHED;
+}
+
 int peer_alert_send(RtcPeer *peer, uint8_t level, uint8_t description) {
   uint8_t record[RECORD_HEADER_LEN + NONCE_LEN + ALERT_LEN + TAG_LEN];
   const uint8_t alert[ALERT_LEN] = {level, description};
   uint64_t sequence = FIRST_SEQUENCE + peer->alerts_made++;
-  if (!peer->connected) {
+  if (!writes_sealed(peer)) {
     write_header(record, 0, sequence, ALERT_LEN);
     memcpy(record + RECORD_HEADER_LEN, alert, ALERT_LEN);
     return peer_send_frame(peer, peer->selected, record, RECORD_HEADER_LEN + ALERT_LEN);
