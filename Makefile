@@ -41,6 +41,7 @@ LIB_SOURCES    := $(filter-out $(OTHER_CONTEXT),$(wildcard rtctcp/src/*/*.c))
 SERVER_SOURCES := $(wildcard interop/server/*.c)
 SERVER_PAGES   := $(wildcard interop/server/page/*)
 SUPPORT_SOURCES := $(wildcard rtctcp/test/support/*.c)
+WALK_SOURCES   := $(wildcard rtctcp/test/walk/*.c)
 TEST_SOURCES   := $(wildcard rtctcp/test/*/test_*.c)
 FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 
@@ -60,7 +61,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
-.PHONY: help deps all run test unit asan tsan valgrind fuzz fuzz-one backends lint headers format \
+.PHONY: help deps all run test unit asan tsan valgrind walk walk-one fuzz fuzz-one backends lint headers format \
         interop-chrome install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -94,6 +95,12 @@ tsan: ## run the unit suite under ThreadSanitizer
 valgrind: ## run the unit suite under Valgrind, both contexts
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit
 	@RTC_TEST_VALGRIND=1 $(MAKE) --no-print-directory unit BUILD=$(BUILD)/ucontext CONTEXT=ucontext
+
+walk: ## walk at random against the model of the pair, under ASan: STEPS=1000000 SEED=from-the-clock
+	@$(MAKE) --no-print-directory walk-one BUILD=$(BUILD)/asan SANITIZE=address,undefined
+
+walk-one: $(BUILD)/test/transport/test_walk
+	@RTC_WALK_STEPS=$(or $(STEPS),1000000) RTC_WALK_SEED=$(or $(SEED),$(shell date +%s)) $<
 
 fuzz: ## fuzz every parser for a bounded time
 	@$(MAKE) --no-print-directory fuzz-one BUILD=$(BUILD)/fuzz-asan SANITIZE=address,undefined
@@ -209,6 +216,9 @@ $(PC_FILE): rtctcp/rtctcp.pc.in FORCE
 $(SERVER): $(SERVER_OBJECTS) $(SHARED_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
+
+# It has a clock of its own, which no other program should have.
+$(BUILD)/test/transport/test_walk: $(WALK_SOURCES:%.c=$(BUILD)/obj/%.o)
 
 $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)

@@ -1,0 +1,74 @@
+/* The walk's events, as data: what is recorded can be played again, with some left out. */
+#ifndef RTC_TEST_WALK_EVENT_H
+#define RTC_TEST_WALK_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* name, weight among all, text */
+#define WALK_EVENT_MAP(X)                                                                          \
+  X(OPEN, 60, "the host opens a session")                                                          \
+  X(CONNECT, 60, "the peer connects")                                                              \
+  X(BIND, 110, "the peer binds")                                                                   \
+  X(REST, 130, "the rest of a frame comes")                                                        \
+  X(DTLS, 260, "a DTLS datagram comes")                                                            \
+  X(RETRANSMIT, 6, "the peer begins its flight again")                                             \
+  X(MEDIA, 80, "media comes")                                                                      \
+  X(ODD, 40, "something odd comes")                                                                \
+  X(FOREIGN, 5, "what is not ICE comes")                                                           \
+  X(STOP_READING, 12, "the peer stops reading")                                                    \
+  X(READ, 30, "the peer reads again")                                                              \
+  X(FIN, 7, "the peer ends its side")                                                              \
+  X(CLOSE_SOCKET, 7, "the peer closes the socket")                                                 \
+  X(RESET, 8, "the peer resets")                                                                   \
+  X(CLOSE_NOTIFY, 3, "close_notify comes")                                                         \
+  X(FATAL_ALERT, 3, "a fatal alert comes")                                                         \
+  X(SEND, 60, "the host sends")                                                                    \
+  X(REMOVE_STREAM, 6, "the host removes its stream")                                               \
+  X(ACT, 40, "the host acts")                                                                      \
+  X(HOOK, 60, "the host will act")                                                                 \
+  X(CLOSE_TCP_CONN, 3, "the host closes a TCP conn that it holds")                                 \
+  X(GIVE_BACK_TCP_CONN, 20, "the host gives a TCP conn back")                                      \
+  X(TIME, 60, "time passes")                                                                       \
+  X(DEADLINE, 14, "time passes to the next deadline")                                              \
+  X(SILENCE, 1, "nothing happens for the session timeout")                                         \
+  X(DRAIN, 1, "the host drains the server")                                                        \
+  X(CLOSE_SERVER, 1, "the host closes the server")                                                 \
+  X(STOP_WORKER, 1, "the host stops the worker")                                                   \
+  X(RENEW, 60, "the host begins anew")
+
+typedef enum WalkEventKind {
+#define WALK_EVENT_ENUM(name, weight, text) WALK_EVENT_##name,
+  WALK_EVENT_MAP(WALK_EVENT_ENUM)
+#undef WALK_EVENT_ENUM
+      WALK_EVENT_COUNT
+} WalkEventKind;
+
+typedef struct WalkEvent {
+  uint8_t kind;
+  uint8_t session;
+  uint8_t conn;
+  uint8_t choice; /* which of the kind's ways */
+  uint16_t cut;   /* a frame stops after so many octets; 0: it comes whole */
+  uint16_t more;  /* a size, a time, ... */
+} WalkEvent;
+
+unsigned walk_event_weight(WalkEventKind kind);
+const char *walk_event_text(WalkEventKind kind);
+
+/* -- Numbers at random -- */
+
+typedef struct WalkRandom {
+  uint64_t state;
+} WalkRandom;
+
+uint64_t walk_random(WalkRandom *random);
+uint32_t walk_random_below(WalkRandom *random, uint32_t end);
+
+/* An event of any kind, which may not be possible. */
+WalkEvent walk_random_event(WalkRandom *random);
+/* The same kind once more, elsewhere. */
+void walk_random_place(WalkRandom *random, WalkEvent *event);
+
+#endif
