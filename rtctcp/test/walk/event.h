@@ -8,35 +8,35 @@
 
 /* name, weight among all, text */
 #define WALK_EVENT_MAP(X)                                                                          \
-  X(OPEN, 60, "the host opens a session")                                                          \
-  X(CONNECT, 60, "the peer connects")                                                              \
-  X(BIND, 110, "the peer binds")                                                                   \
-  X(REST, 130, "the rest of a frame comes")                                                        \
-  X(DTLS, 260, "a DTLS datagram comes")                                                            \
-  X(RETRANSMIT, 6, "the peer begins its flight again")                                             \
-  X(MEDIA, 80, "media comes")                                                                      \
-  X(ODD, 40, "something odd comes")                                                                \
-  X(FOREIGN, 5, "what is not ICE comes")                                                           \
-  X(STOP_READING, 12, "the peer stops reading")                                                    \
-  X(READ, 30, "the peer reads again")                                                              \
-  X(FIN, 7, "the peer ends its side")                                                              \
-  X(CLOSE_SOCKET, 7, "the peer closes the socket")                                                 \
-  X(RESET, 8, "the peer resets")                                                                   \
-  X(CLOSE_NOTIFY, 3, "close_notify comes")                                                         \
-  X(FATAL_ALERT, 3, "a fatal alert comes")                                                         \
-  X(SEND, 60, "the host sends")                                                                    \
-  X(REMOVE_STREAM, 6, "the host removes its stream")                                               \
-  X(ACT, 40, "the host acts")                                                                      \
-  X(HOOK, 60, "the host will act")                                                                 \
-  X(CLOSE_TCP_CONN, 3, "the host closes a TCP conn that it holds")                                 \
-  X(GIVE_BACK_TCP_CONN, 20, "the host gives a TCP conn back")                                      \
-  X(TIME, 60, "time passes")                                                                       \
-  X(DEADLINE, 14, "time passes to the next deadline")                                              \
-  X(SILENCE, 1, "nothing happens for the session timeout")                                         \
+  X(OPEN, 300, "the host opens a session")                                                         \
+  X(CONNECT, 120, "the peer connects")                                                             \
+  X(BIND, 280, "the peer binds")                                                                   \
+  X(REST, 240, "the rest of a frame comes")                                                        \
+  X(DTLS, 480, "a DTLS datagram comes")                                                            \
+  X(RETRANSMIT, 12, "the peer begins its flight again")                                            \
+  X(MEDIA, 280, "media comes")                                                                     \
+  X(ODD, 120, "something odd comes")                                                               \
+  X(FOREIGN, 8, "what is not ICE comes")                                                           \
+  X(STOP_READING, 32, "the peer stops reading")                                                    \
+  X(READ, 48, "the peer reads again")                                                              \
+  X(FIN, 12, "the peer ends its side")                                                             \
+  X(CLOSE_SOCKET, 12, "the peer closes the socket")                                                \
+  X(RESET, 12, "the peer resets")                                                                  \
+  X(CLOSE_NOTIFY, 4, "close_notify comes")                                                         \
+  X(FATAL_ALERT, 4, "a fatal alert comes")                                                         \
+  X(SEND, 160, "the host sends")                                                                   \
+  X(REMOVE_STREAM, 12, "the host removes its stream")                                              \
+  X(ACT, 96, "the host acts")                                                                      \
+  X(HOOK, 96, "the host will act")                                                                 \
+  X(CLOSE_TCP_CONN, 4, "the host closes a TCP conn that it holds")                                 \
+  X(GIVE_BACK_TCP_CONN, 64, "the host gives a TCP conn back")                                      \
+  X(TIME, 120, "time passes")                                                                      \
+  X(DEADLINE, 16, "time passes to the next deadline")                                              \
+  X(SILENCE, 2, "nothing happens for the session timeout")                                         \
   X(DRAIN, 1, "the host drains the server")                                                        \
   X(CLOSE_SERVER, 1, "the host closes the server")                                                 \
   X(STOP_WORKER, 1, "the host stops the worker")                                                   \
-  X(RENEW, 60, "the host begins anew")
+  X(RENEW, 240, "the host begins anew")
 
 typedef enum WalkEventKind {
 #define WALK_EVENT_ENUM(name, weight, text) WALK_EVENT_##name,

@@ -104,7 +104,7 @@ void model_end(Model *model, int session, RtcClose close) {
   if (!model_alive(model, session))
     return;
   s->close = close;
-  s->notifies = s->keys && s->selected != MODEL_NONE;
+  s->notifies = s->keys && s->selected != MODEL_NONE && close != RTC_CLOSE_PEER_ALERT;
   s->last_conn = s->selected;
   model->closes[close]++;
   for (int c = 0; c < MODEL_CONNS; c++)

@@ -11,7 +11,6 @@
 #define RECORD_HEADER_LEN  ((size_t)13)
 #define EPOCH_AT           3
 #define SEQUENCE_AT        7 /* its lower half */
-#define RETRANSMITTED_FROM UINT32_C(0x1000)
 #define CHANGE_CIPHER_SPEC 20
 #define ALERT              21
 #define HANDSHAKE          22
@@ -55,6 +54,13 @@ static size_t record_len(const uint8_t *record) {
   return RECORD_HEADER_LEN + (size_t)(record[11] << 8 | record[12]);
 }
 
+/* In clear a record's number is free: a flight that is sent once more has new ones, so OpenSSL's
+ * are not good any more. A sealed one can only be given again as it is. */
+static void number_record(WalkPeer *peer, uint8_t *record) {
+  if (record[EPOCH_AT] == 0 && record[EPOCH_AT + 1] == 0)
+    rtp_write32(record + SEQUENCE_AT, peer->records++);
+}
+
 static bool add_datagram(WalkPeer *peer, const uint8_t *record) {
   WalkDatagram *datagram = &peer->flight[peer->flight_count];
   if (peer->flight_count == WALK_FLIGHT_MAX)
@@ -64,6 +70,7 @@ static bool add_datagram(WalkPeer *peer, const uint8_t *record) {
   if (!datagram->data)
     return false;
   memcpy(datagram->data, record, datagram->len);
+  number_record(peer, datagram->data);
   peer->flight_count++;
   peer->final |= record[0] == CHANGE_CIPHER_SPEC;
   return true;
@@ -121,14 +128,10 @@ void walk_peer_input(WalkPeer *peer, const uint8_t *datagram, size_t len) {
   }
 }
 
-/* As a peer's timer would: the messages once more, in records of their own. A sealed one can only
- * be given again as it is. */
+/* As a peer's timer would: the messages once more. */
 void walk_peer_retransmit(WalkPeer *peer) {
-  for (size_t i = 0; i < peer->flight_count; i++) {
-    uint8_t *record = peer->flight[i].data;
-    if (record[EPOCH_AT] == 0 && record[EPOCH_AT + 1] == 0)
-      rtp_write32(record + SEQUENCE_AT, RETRANSMITTED_FROM + peer->retransmitted++);
-  }
+  for (size_t i = 0; i < peer->flight_count; i++)
+    number_record(peer, peer->flight[i].data);
   peer->next = peer->in_order = 0;
 }
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define WALKS_A_CHILD  40
-#define DRAWS_MAX      24 /* for a place where an event of this kind is possible */
+#define DRAWS_MAX      100 /* for a place where an event of this kind is possible */
 #define WHY_MAX        200
 #define PATIENCE_US    (5 * RTC_US_PER_S)
 #define PATIENCE_TRIES (300 * RTC_US_PER_MS)
