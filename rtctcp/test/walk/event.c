@@ -1,7 +1,7 @@
-/* Events at random. */
+/* Events: what their numbers mean, and how they are drawn. */
 #include "walk/event.h"
 
-#include "walk/model.h"
+#include <stdio.h>
 
 static const struct {
   unsigned weight;
@@ -19,6 +19,98 @@ unsigned walk_event_weight(WalkEventKind kind) {
 const char *walk_event_text(WalkEventKind kind) {
   return kinds[kind].text;
 }
+
+/* -- Their meaning -- */
+
+WalkBind walk_event_bind(const WalkEvent *event) {
+  static const WalkBind ways[16] = {
+      [9] = WALK_BIND_PENDING, WALK_BIND_PENDING,    WALK_BIND_OLD,  WALK_BIND_WRONG_PASSWORD,
+      WALK_BIND_UNKNOWN,       WALK_BIND_CONTROLLED, WALK_BIND_OTHER};
+  return ways[event->choice % 16];
+}
+
+bool walk_event_nominates(const WalkEvent *event) {
+  return event->more % 3 == 0;
+}
+
+/* The action whose choices end behind this one. */
+static ModelAction action_at(const uint8_t ends[MODEL_ACTIONS], unsigned choice) {
+  for (int action = 0; action < MODEL_ACTIONS; action++)
+    if (choice < ends[action])
+      return (ModelAction)action;
+  return MODEL_ACTION_NOTHING;
+}
+
+/* Few ends, so that sessions live for a while. */
+ModelAction walk_event_action(const WalkEvent *event) {
+  static const uint8_t ends[MODEL_ACTIONS] = {
+      [MODEL_ACTION_CLOSE] = 2, [MODEL_ACTION_CLOSE_TCP_CONN] = 4,  [MODEL_ACTION_GIVE_BACK] = 64,
+      [MODEL_ACTION_HOLD] = 96, [MODEL_ACTION_HOLD_TCP_CONN] = 144, [MODEL_ACTION_RESTART] = 176};
+  return action_at(ends, event->choice);
+}
+
+ModelCallback walk_event_callback(const WalkEvent *event) {
+  return event->choice % MODEL_CALLBACKS;
+}
+
+ModelHook walk_event_hook(const WalkEvent *event) {
+  static const uint8_t ends[MODEL_ACTIONS] = {
+      [MODEL_ACTION_CLOSE] = 3,          [MODEL_ACTION_CLOSE_TCP_CONN] = 6,
+      [MODEL_ACTION_GIVE_BACK] = 12,     [MODEL_ACTION_HOLD] = 16,
+      [MODEL_ACTION_HOLD_TCP_CONN] = 22, [MODEL_ACTION_RESTART] = 28,
+      [MODEL_ACTION_SEND] = UINT8_MAX};
+  bool own = event->more % 2;
+  return (ModelHook){.action = action_at(ends, event->choice / MODEL_CALLBACKS),
+                     .target = own ? event->session : event->more / 2 % MODEL_SESSIONS};
+}
+
+static int describe_host(const WalkEvent *event, char *text, size_t cap) {
+  ModelHook hook = walk_event_hook(event);
+  switch (event->kind) {
+  case WALK_EVENT_OPEN:
+    return snprintf(text, cap, "session %u (choice %u, more %u)", event->session, event->choice,
+                    event->more);
+  case WALK_EVENT_ACT:
+    return snprintf(text, cap, "session %u: %s", event->session,
+                    model_action_name(walk_event_action(event)));
+  case WALK_EVENT_HOOK:
+    return snprintf(text, cap, "session %u: in the next callback of %s: %s, session %d",
+                    event->session, model_callback_name(walk_event_callback(event)),
+                    model_action_name(hook.action), hook.target);
+  case WALK_EVENT_SEND:
+  case WALK_EVENT_RETRANSMIT:
+  case WALK_EVENT_REMOVE_STREAM:
+    return snprintf(text, cap, "session %u (choice %u, more %u)", event->session, event->choice,
+                    event->more);
+  default:
+    return snprintf(text, cap, "(choice %u, more %u)", event->choice, event->more);
+  }
+}
+
+static int describe_peer(const WalkEvent *event, char *text, size_t cap) {
+  static const char *const binds[] = {
+#define NAME(name, text) text,
+      WALK_BIND_MAP(NAME)
+#undef NAME
+  };
+  if (event->kind == WALK_EVENT_BIND)
+    return snprintf(text, cap, "conn %u: session %u, %s%s", event->conn, event->session,
+                    binds[walk_event_bind(event)],
+                    walk_event_nominates(event) ? ", nominates" : "");
+  return snprintf(text, cap, "conn %u (choice %u, more %u)", event->conn, event->choice,
+                  event->more);
+}
+
+void walk_event_describe(const WalkEvent *event, char *text, size_t cap) {
+  bool of_conn = event->kind >= WALK_EVENT_CONNECT && event->kind <= WALK_EVENT_GIVE_BACK_TCP_CONN;
+  int len = snprintf(text, cap, "%-36s ", walk_event_text(event->kind));
+  len += of_conn ? describe_peer(event, text + len, cap - (size_t)len)
+                 : describe_host(event, text + len, cap - (size_t)len);
+  if (event->cut && of_conn)
+    snprintf(text + len, cap - (size_t)len, ", cut after %u", event->cut);
+}
+
+/* -- Drawing -- */
 
 /* splitmix64 */
 uint64_t walk_random(WalkRandom *random) {

@@ -330,6 +330,7 @@ void walk_host_finish(Walk *walk) {
     walk_host_close(walk);
   if (!walk->server_closed)
     walk_fail(walk, "the server has gone, and on_closed was not called");
+  walk->handshakes += walk->shard->stats.handshakes;
   rtc_server_destroy(walk->server);
   walk->server = NULL;
   walk->shard = NULL;

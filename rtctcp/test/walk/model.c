@@ -128,11 +128,11 @@ void model_open(Model *model, int session) {
 
 void model_lost(Model *model, int conn, RtcTcpClose close) {
   int session = model->conns[conn].session;
-  ModelSession *s = &model->sessions[session];
   if (session == MODEL_NONE) {
     release(model, conn, close);
     return;
   }
+  ModelSession *s = &model->sessions[session];
   detach(model, conn, close);
   if (s->conns) {
     if (s->selected == MODEL_NONE)

@@ -62,15 +62,9 @@ static bool play_open(Place *at) {
   return true;
 }
 
+/* While a server closes, only that matters which it still waits for. */
 static ModelAction action_of(const Place *at) {
-  static const ModelAction actions[16] = {MODEL_ACTION_CLOSE,         MODEL_ACTION_CLOSE_TCP_CONN,
-                                          MODEL_ACTION_GIVE_BACK,     MODEL_ACTION_GIVE_BACK,
-                                          MODEL_ACTION_GIVE_BACK,     MODEL_ACTION_HOLD,
-                                          MODEL_ACTION_HOLD_TCP_CONN, MODEL_ACTION_HOLD_TCP_CONN,
-                                          MODEL_ACTION_RESTART,       MODEL_ACTION_RESTART};
-  if (!at->walk->model.open)
-    return MODEL_ACTION_GIVE_BACK;
-  return actions[at->event->choice % 16];
+  return at->walk->model.open ? walk_event_action(at->event) : MODEL_ACTION_GIVE_BACK;
 }
 
 static bool may_act(const Place *at, int session, ModelAction action) {
@@ -98,20 +92,14 @@ static bool play_act(Place *at) {
 }
 
 static bool play_hook(Place *at) {
-  static const ModelAction actions[] = {MODEL_ACTION_CLOSE,         MODEL_ACTION_CLOSE_TCP_CONN,
-                                        MODEL_ACTION_GIVE_BACK,     MODEL_ACTION_HOLD,
-                                        MODEL_ACTION_HOLD_TCP_CONN, MODEL_ACTION_RESTART,
-                                        MODEL_ACTION_SEND,          MODEL_ACTION_SEND};
-  const WalkEvent *event = at->event;
-  ModelHook hook = {.action = actions[event->choice / MODEL_CALLBACKS % 8]};
-  ModelCallback callback = event->choice % MODEL_CALLBACKS;
-  ModelSession *model = &at->walk->model.sessions[event->session];
-  hook.target = event->more % 2 ? event->session : event->more / 2 % MODEL_SESSIONS;
-  if (!model_alive(&at->walk->model, event->session) ||
+  int session = at->event->session;
+  ModelCallback callback = walk_event_callback(at->event);
+  ModelSession *model = &at->walk->model.sessions[session];
+  if (!model_alive(&at->walk->model, session) ||
       model->hooks[callback].action != MODEL_ACTION_NOTHING)
     return false;
-  model->hooks[callback] = hook;
-  at->walk->sessions[event->session].hooks[callback] = hook;
+  model->hooks[callback] = walk_event_hook(at->event);
+  at->walk->sessions[session].hooks[callback] = walk_event_hook(at->event);
   return true;
 }
 
@@ -229,36 +217,25 @@ static bool play_foreign(Place *at) {
 
 /* -- STUN -- */
 
-enum {
-  BIND_PENDING = 9, /* below: with the credentials in use */
-  BIND_PENDING_TOO,
-  BIND_OLD,
-  BIND_WRONG_PASSWORD,
-  BIND_UNKNOWN,
-  BIND_CONTROLLED,
-  BIND_OTHER,
-  BIND_WAYS,
-};
-
 /* An attached conn speaks of its own session, mostly. */
 static int bind_session(const Place *at) {
-  bool other = at->event->choice % BIND_WAYS == BIND_OTHER;
+  bool other = walk_event_bind(at->event) == WALK_BIND_OTHER;
   return at->model_conn->state == MODEL_CONN_PACKETS && !other ? at->session : at->event->session;
 }
 
 static ModelFrame bind_frame(const Place *at, int session) {
   const ModelSession *s = &at->walk->model.sessions[session];
-  int way = at->event->choice % BIND_WAYS;
+  WalkBind way = walk_event_bind(at->event);
   ModelFrame frame = {.kind = MODEL_FRAME_BIND,
                       .session = session,
-                      .serial = way == BIND_UNKNOWN ? 0 : s->serial,
+                      .serial = way == WALK_BIND_UNKNOWN ? 0 : s->serial,
                       .generation = s->current,
-                      .wrong_password = way == BIND_WRONG_PASSWORD,
-                      .controlled = way == BIND_CONTROLLED,
-                      .nominates = at->event->more % 3 == 0};
-  if ((way == BIND_PENDING || way == BIND_PENDING_TOO) && s->pending != MODEL_NONE)
+                      .wrong_password = way == WALK_BIND_WRONG_PASSWORD,
+                      .controlled = way == WALK_BIND_CONTROLLED,
+                      .nominates = walk_event_nominates(at->event)};
+  if (way == WALK_BIND_PENDING && s->pending != MODEL_NONE)
     frame.generation = s->pending;
-  if (way == BIND_OLD && s->generation > 0)
+  if (way == WALK_BIND_OLD && s->generation > 0)
     frame.generation = s->generation - 1;
   return frame;
 }

@@ -54,6 +54,7 @@ static Walk *make_walk(int64_t patience_us, bool tells) {
 
 static void end_walk(Walk *walk) {
   walk_end(walk);
+  record->totals.handshakes += walk->handshakes;
   free(walk);
 }
 
@@ -89,9 +90,9 @@ static void walk_at_random(uint64_t seed) {
 }
 
 static void print_event(const WalkEvent *event) {
-  printf("  %-44s session %u conn %-2u choice %-3u cut %-3u more %u", walk_event_text(event->kind),
-         event->session, event->conn, event->choice, event->cut, event->more);
-  printf("\n");
+  char text[160];
+  walk_event_describe(event, text, sizeof text);
+  printf("  %s\n", text);
   fflush(stdout);
 }
 

@@ -9,7 +9,7 @@
 typedef struct WalkTotals {
   uint64_t walks, steps;
   uint64_t played[WALK_EVENT_COUNT];
-  uint64_t handshakes, sessions, tcp_conns, servers;
+  uint64_t handshakes;
   int64_t took_us;
 } WalkTotals;
 

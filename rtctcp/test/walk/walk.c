@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEP_US    RTC_US_PER_MS
-#define QUIET_RUNS 2 /* libuv watches what is new from the next turn on */
+#define STEP_US          RTC_US_PER_MS
+#define GIVE_BACK_CHOICE 4
+#define QUIET_RUNS       2 /* libuv watches what is new from the next turn on */
 
 void walk_fail(Walk *walk, const char *format, ...) {
   va_list args;
@@ -172,7 +173,9 @@ void walk_begin(Walk *walk) {
 static void give_everything_back(Walk *walk) {
   for (int s = 0; s < MODEL_SESSIONS; s++)
     while (walk->model.sessions[s].held > 0)
-      walk_step(walk, &(WalkEvent){.kind = WALK_EVENT_ACT, .session = (uint8_t)s, .choice = 2});
+      walk_step(
+          walk,
+          &(WalkEvent){.kind = WALK_EVENT_ACT, .session = (uint8_t)s, .choice = GIVE_BACK_CHOICE});
   for (int c = 0; c < MODEL_CONNS; c++)
     while (walk->model.conns[c].held > 0)
       walk_step(walk, &(WalkEvent){.kind = WALK_EVENT_GIVE_BACK_TCP_CONN, .conn = (uint8_t)c});

@@ -70,6 +70,7 @@ typedef struct Walk {
   RtcShard *shard;                    /* borrowed: the server's */
   bool server_closed, worker_stopped; /* told */
   bool close_called;
+  uint64_t handshakes; /* of servers that have gone */
   WalkSession sessions[MODEL_SESSIONS];
   WalkConn conns[MODEL_CONNS];
   int called[64]; /* callbacks that the model does not foresee: sessions, in order */
