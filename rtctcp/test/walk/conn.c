@@ -112,7 +112,8 @@ static void complete(Walk *walk, int index) {
   WalkConn *conn = &walk->conns[index];
   int session = walk->model.conns[index].session;
   conn->out_len = conn->out_sent = 0;
-  if (session == MODEL_NONE) { /* it may end in this very turn, with last words */
+  if (walk->model.conns[index].state ==
+      MODEL_CONN_FIRST_FRAME) { /* it may end in this very turn, with last words */
     conn->session = conn->frame.session;
     conn->serial = conn->frame.serial;
   }

@@ -64,6 +64,19 @@ ModelHook walk_event_hook(const WalkEvent *event) {
                      .target = own ? event->session : event->more / 2 % MODEL_SESSIONS};
 }
 
+bool walk_event_is_of_stream(const WalkEvent *event) {
+  return event->kind == WALK_EVENT_BIND || event->kind == WALK_EVENT_REST ||
+         event->kind == WALK_EVENT_DTLS || event->kind == WALK_EVENT_MEDIA ||
+         event->kind == WALK_EVENT_ODD || event->kind == WALK_EVENT_FIN;
+}
+
+bool walk_event_may_begin_turn(const WalkEvent *event) {
+  return event->kind == WALK_EVENT_BIND || event->kind == WALK_EVENT_MEDIA ||
+         event->kind == WALK_EVENT_ODD || event->kind == WALK_EVENT_READ ||
+         event->kind == WALK_EVENT_ACT || event->kind == WALK_EVENT_SEND ||
+         event->kind == WALK_EVENT_CLOSE_TCP_CONN || event->kind == WALK_EVENT_GIVE_BACK_TCP_CONN;
+}
+
 static int describe_host(const WalkEvent *event, char *text, size_t cap) {
   ModelHook hook = walk_event_hook(event);
   switch (event->kind) {
@@ -107,7 +120,9 @@ void walk_event_describe(const WalkEvent *event, char *text, size_t cap) {
   len += of_conn ? describe_peer(event, text + len, cap - (size_t)len)
                  : describe_host(event, text + len, cap - (size_t)len);
   if (event->cut && of_conn)
-    snprintf(text + len, cap - (size_t)len, ", cut after %u", event->cut);
+    len += snprintf(text + len, cap - (size_t)len, ", cut after %u", event->cut);
+  if (event->together)
+    snprintf(text + len, cap - (size_t)len, ", in one turn with:");
 }
 
 /* -- Drawing -- */
@@ -152,6 +167,7 @@ WalkEvent walk_random_event(WalkRandom *random) {
   event.choice = (uint8_t)walk_random_below(random, 256);
   event.cut = random_cut(random);
   event.more = (uint16_t)walk_random_below(random, 65536);
+  event.together = walk_event_may_begin_turn(&event) && walk_random_below(random, 4) == 0;
   walk_random_place(random, &event);
   return event;
 }

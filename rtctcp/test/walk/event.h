@@ -6,35 +6,35 @@
 
 /* name, weight among all, text */
 #define WALK_EVENT_MAP(X)                                                                          \
-  X(OPEN, 300, "the host opens a session")                                                         \
-  X(ACT, 96, "the host acts")                                                                      \
-  X(HOOK, 96, "the host will act")                                                                 \
-  X(SEND, 160, "the host sends")                                                                   \
-  X(REMOVE_STREAM, 12, "the host removes its stream")                                              \
-  X(RETRANSMIT, 12, "the peer begins its flight again")                                            \
-  X(CONNECT, 100, "the peer connects")                                                             \
-  X(BIND, 280, "the peer binds")                                                                   \
-  X(REST, 240, "the rest of a frame comes")                                                        \
-  X(DTLS, 800, "a DTLS datagram comes")                                                            \
-  X(MEDIA, 400, "media comes")                                                                     \
-  X(ODD, 120, "something odd comes")                                                               \
-  X(FOREIGN, 8, "what is not ICE comes")                                                           \
-  X(STOP_READING, 32, "the peer stops reading")                                                    \
-  X(READ, 48, "the peer reads again")                                                              \
-  X(FIN, 12, "the peer ends its side")                                                             \
-  X(CLOSE_SOCKET, 12, "the peer closes the socket")                                                \
-  X(RESET, 12, "the peer resets")                                                                  \
-  X(CLOSE_NOTIFY, 4, "close_notify comes")                                                         \
-  X(FATAL_ALERT, 4, "a fatal alert comes")                                                         \
-  X(CLOSE_TCP_CONN, 4, "the host closes a TCP conn that it holds")                                 \
-  X(GIVE_BACK_TCP_CONN, 64, "the host gives a TCP conn back")                                      \
-  X(TIME, 60, "time passes")                                                                       \
-  X(DEADLINE, 16, "time passes to the next deadline")                                              \
-  X(SILENCE, 2, "nothing happens for the session timeout")                                         \
+  X(OPEN, 600, "the host opens a session")                                                         \
+  X(ACT, 192, "the host acts")                                                                     \
+  X(HOOK, 192, "the host will act")                                                                \
+  X(SEND, 320, "the host sends")                                                                   \
+  X(REMOVE_STREAM, 24, "the host removes its stream")                                              \
+  X(RETRANSMIT, 24, "the peer begins its flight again")                                            \
+  X(CONNECT, 200, "the peer connects")                                                             \
+  X(BIND, 560, "the peer binds")                                                                   \
+  X(REST, 480, "the rest of a frame comes")                                                        \
+  X(DTLS, 1600, "a DTLS datagram comes")                                                           \
+  X(MEDIA, 800, "media comes")                                                                     \
+  X(ODD, 240, "something odd comes")                                                               \
+  X(FOREIGN, 16, "what is not ICE comes")                                                          \
+  X(STOP_READING, 64, "the peer stops reading")                                                    \
+  X(READ, 96, "the peer reads again")                                                              \
+  X(FIN, 24, "the peer ends its side")                                                             \
+  X(CLOSE_SOCKET, 24, "the peer closes the socket")                                                \
+  X(RESET, 24, "the peer resets")                                                                  \
+  X(CLOSE_NOTIFY, 8, "close_notify comes")                                                         \
+  X(FATAL_ALERT, 8, "a fatal alert comes")                                                         \
+  X(CLOSE_TCP_CONN, 8, "the host closes a TCP conn that it holds")                                 \
+  X(GIVE_BACK_TCP_CONN, 128, "the host gives a TCP conn back")                                     \
+  X(TIME, 120, "time passes")                                                                      \
+  X(DEADLINE, 20, "time passes to the next deadline")                                              \
+  X(SILENCE, 1, "nothing happens for the session timeout")                                         \
   X(DRAIN, 1, "the host drains the server")                                                        \
   X(CLOSE_SERVER, 1, "the host closes the server")                                                 \
   X(STOP_WORKER, 1, "the host stops the worker")                                                   \
-  X(RENEW, 240, "the host begins anew")
+  X(RENEW, 480, "the host begins anew")
 
 typedef enum WalkEventKind {
 #define WALK_EVENT_ENUM(name, weight, text) WALK_EVENT_##name,
@@ -50,6 +50,7 @@ typedef struct WalkEvent {
   uint8_t choice; /* which of the kind's ways */
   uint16_t cut;   /* a frame stops after so many octets; 0: it comes whole */
   uint16_t more;  /* a size, a time, ... */
+  bool together;  /* the library does not run before the next event, if that can be */
 } WalkEvent;
 
 unsigned walk_event_weight(WalkEventKind kind);
@@ -78,6 +79,11 @@ bool walk_event_nominates(const WalkEvent *event);
 ModelAction walk_event_action(const WalkEvent *event);
 ModelCallback walk_event_callback(const WalkEvent *event);
 ModelHook walk_event_hook(const WalkEvent *event);
+
+/* Octets that a peer sends on a TCP conn. */
+bool walk_event_is_of_stream(const WalkEvent *event);
+/* Nothing but the library's own turn is needed to know what comes of it, and of what follows. */
+bool walk_event_may_begin_turn(const WalkEvent *event);
 
 /* A line for a person. */
 void walk_event_describe(const WalkEvent *event, char *text, size_t cap);

@@ -262,6 +262,8 @@ static void media(Model *model, int conn, const ModelFrame *frame) {
 
 void model_frame(Model *model, int conn, const ModelFrame *frame) {
   int session = model->conns[conn].session;
+  if (model->conns[conn].state == MODEL_CONN_ENDED)
+    return;
   if (session == MODEL_NONE) {
     first_frame(model, conn, frame);
     return;

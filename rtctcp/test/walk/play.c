@@ -33,9 +33,10 @@ static bool is_live(const Place *at) {
          at->model_conn->state == MODEL_CONN_PACKETS;
 }
 
-/* A new frame can begin. */
+/* A new frame can begin. In a turn that a peer begins by reading, what has waited goes out first,
+ * and may bring about a callback: the model can't tell what comes of frames behind that. */
 static bool can_begin(const Place *at) {
-  return is_live(at) && at->walk_conn->out_len == 0 &&
+  return is_live(at) && !at->walk->turn_read && at->walk_conn->out_len == 0 &&
          at->model_conn->owed_count < MODEL_OWED_MAX - 1;
 }
 
@@ -167,7 +168,7 @@ static bool play_read(Place *at) {
 }
 
 static bool play_fin(Place *at) {
-  if (!is_live(at))
+  if (!is_live(at) || at->walk->turn_read)
     return false;
   walk_conn_fin(at->walk, at->conn);
   at->walk_conn->out_len = at->walk_conn->out_sent = 0;
@@ -193,7 +194,7 @@ static bool play_reset(Place *at) {
 }
 
 static bool play_rest(Place *at) {
-  if (!is_live(at) || at->walk_conn->out_len == 0)
+  if (!is_live(at) || at->walk->turn_read || at->walk_conn->out_len == 0)
     return false;
   walk_conn_send_rest(at->walk, at->conn);
   return true;
@@ -264,6 +265,8 @@ static bool play_bind(Place *at) {
   if (!can_begin(at) || !at->walk->model.sessions[session].used)
     return false;
   ModelFrame frame = bind_frame(at, session);
+  if (frame.generation > at->walk->sessions[session].generation)
+    return false; /* a callback of this turn will make them */
   write_request(at, &frame, &request);
   send_frame(at, &frame, request.octets, request.len);
   return true;
@@ -359,11 +362,19 @@ static bool send_odd_media(const Place *at) {
   return send_odd(at, MODEL_FRAME_FORGED_MEDIA, packet, len);
 }
 
+/* An indication behind a frame that has ended the TCP conn, or behind what has waited for the peer:
+ * it says nothing to anybody. */
+static bool may_add_indication(const Place *at) {
+  return at->walk->turn_conn == at->conn && at->model_conn->state != MODEL_CONN_FIRST_FRAME &&
+         at->walk_conn->fd >= 0 && !at->walk_conn->fin && at->walk_conn->out_len == 0 &&
+         at->event->cut == 0;
+}
+
 static bool play_odd(Place *at) {
   static const uint8_t zeros[RTC_FRAME_LEN_MAX];
   uint8_t packet[64] = {0};
   if (!can_begin(at))
-    return false;
+    return may_add_indication(at) && send_odd_stun(at, MODEL_FRAME_INDICATION);
   switch (at->event->choice % 8) {
   case 0:
     return send_odd_stun(at, MODEL_FRAME_INDICATION);

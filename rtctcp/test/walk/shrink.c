@@ -58,18 +58,37 @@ static void end_walk(Walk *walk) {
   free(walk);
 }
 
-/* Draws events until one is possible. It is recorded first: it may be the last. */
+/* It is recorded first: it may be the last. */
+static bool try_step(Walk *walk, const WalkEvent *event) {
+  record->events[record->count++] = *event;
+  bool possible = walk_step(walk, event);
+  if (possible)
+    record->totals.played[event->kind]++;
+  else
+    record->count--;
+  return possible;
+}
+
+/* An event that goes on with the turn, if one is soon found. */
+static bool go_on_with_turn(Walk *walk, WalkRandom *random) {
+  for (int i = 0; walk->turn_conn != MODEL_NONE && i < DRAWS_MAX; i++) {
+    WalkEvent event = walk_random_event(random);
+    event.conn = (uint8_t)walk->turn_conn;
+    if (walk_event_is_of_stream(&event) && try_step(walk, &event))
+      return true;
+  }
+  return false;
+}
+
+/* Draws events until one is possible. */
 static void make_step(Walk *walk, WalkRandom *random) {
+  if (go_on_with_turn(walk, random))
+    return;
   for (;;) {
     WalkEvent event = walk_random_event(random);
     for (int i = 0; i < DRAWS_MAX; i++) {
-      record->events[record->count] = event;
-      record->count++;
-      if (walk_step(walk, &event)) {
-        record->totals.played[event.kind]++;
+      if (try_step(walk, &event))
         return;
-      }
-      record->count--;
       walk_random_place(random, &event);
     }
   }

@@ -142,12 +142,33 @@ void walk_pass(Walk *walk, int64_t duration_us) {
   set_time(walk, end_us);
 }
 
-/* Each step has a time of its own, so that no two things are of the same age. */
-bool walk_step(Walk *walk, const WalkEvent *event) {
-  if (!walk_play(walk, event))
-    return false;
+void walk_end_turn(Walk *walk) {
+  if (walk->turn_conn == MODEL_NONE)
+    return;
+  walk->turn_conn = MODEL_NONE;
+  walk->turn_read = false;
   agree(walk);
   walk_pass(walk, STEP_US);
+}
+
+/* In one turn may come: what the host does, or a peer that reads again, and then octets of one TCP
+ * conn. The library takes them in this order, as the model does. */
+static bool goes_on(const Walk *walk, const WalkEvent *event) {
+  return walk_event_is_of_stream(event) && event->conn == walk->turn_conn;
+}
+
+/* Each turn has a time of its own, so that no two things are of the same age. */
+bool walk_step(Walk *walk, const WalkEvent *event) {
+  if (!goes_on(walk, event))
+    walk_end_turn(walk);
+  if (!walk_play(walk, event))
+    return false;
+  if (walk->called_count > 0)
+    take_unforeseen(walk);
+  walk->turn_conn = event->conn;
+  walk->turn_read |= event->kind == WALK_EVENT_READ;
+  if (!event->together || !walk_event_may_begin_turn(event))
+    walk_end_turn(walk);
   return true;
 }
 
@@ -161,6 +182,7 @@ static void open_libuvs_own(void) {
 void walk_begin(Walk *walk) {
   open_libuvs_own();
   walk->descriptors = descriptors_open();
+  walk->turn_conn = MODEL_NONE;
   for (int c = 0; c < MODEL_CONNS; c++)
     walk->conns[c].fd = -1;
   if (uv_loop_init(&walk->loop))
@@ -182,6 +204,7 @@ static void give_everything_back(Walk *walk) {
 }
 
 void walk_end(Walk *walk) {
+  walk_end_turn(walk);
   walk_step(walk, &(WalkEvent){.kind = WALK_EVENT_CLOSE_SERVER});
   give_everything_back(walk);
   walk_step(walk, &(WalkEvent){.kind = WALK_EVENT_STOP_WORKER});

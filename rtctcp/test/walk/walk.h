@@ -73,6 +73,8 @@ typedef struct Walk {
   uint64_t handshakes; /* of servers that have gone */
   WalkSession sessions[MODEL_SESSIONS];
   WalkConn conns[MODEL_CONNS];
+  int turn_conn;  /* the library has not run since the last event, and this conn may go on */
+  bool turn_read; /* it has begun with a peer that reads again: see walk_play */
   int called[64]; /* callbacks that the model does not foresee: sessions, in order */
   size_t called_count;
   size_t descriptors;  /* before there was anything */
@@ -90,6 +92,8 @@ _Noreturn void walk_fail(Walk *walk, const char *format, ...) __attribute__((for
 void walk_begin(Walk *walk);
 /* false: it is not possible now, and nothing has happened */
 bool walk_step(Walk *walk, const WalkEvent *event);
+/* The library runs, and must agree. */
+void walk_end_turn(Walk *walk);
 /* Everything is closed and given back; all must be gone. */
 void walk_end(Walk *walk);
 /* Runs the loop and the peers until nothing moves any more. */
