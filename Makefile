@@ -223,7 +223,7 @@ $(BUILD)/test/transport/test_walk: $(WALK_SOURCES:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # What of the server can be tested without HTTP: all that leads from an offer to its answer.
 SERVER_TESTED := answer h264 negotiate offer text

@@ -1,13 +1,11 @@
 /* Compares the library with the model: states, who holds what, counts, deadlines. */
 #include "walk/walk.h"
 
-#include "support/descriptors.h"
+#include <rtctcp/debug.h>
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <utlist.h>
 
 #define OWN_COROUTINES 2 /* the manager's and the listener's */
 
@@ -230,6 +228,41 @@ static const char *check_counts(const Walk *walk) {
   return NULL;
 }
 
+/* What the debug view tells must add up: what is nobody else's is the host's. */
+typedef struct Held {
+  size_t connections, tcp_conns;       /* objects */
+  size_t of_connections, of_tcp_conns; /* handles of the host */
+} Held;
+
+static void add_connection(const RtcDebugConnection *connection, void *arg) {
+  Held *held = arg;
+  held->connections++;
+  held->of_connections += connection->holders.others;
+}
+
+static void add_tcp_conn(const RtcDebugTcpConn *tcp, void *arg) {
+  Held *held = arg;
+  held->tcp_conns++;
+  held->of_tcp_conns += tcp->holders.others;
+}
+
+static const char *check_debug_view(const Walk *walk) {
+  Held held = {0};
+  const RtcDebugVisitor visitor = {
+      .on_connection = add_connection, .on_tcp_conn = add_tcp_conn, .arg = &held};
+  rtc_server_debug(walk->server, walk->worker, &visitor);
+  for (int s = 0; s < MODEL_SESSIONS; s++)
+    held.of_connections -= walk->model.sessions[s].held;
+  for (int c = 0; c < MODEL_CONNS; c++)
+    held.of_tcp_conns -= walk->model.conns[c].held;
+  MUST(held.connections == walk->shard->stats.connections.live &&
+           held.tcp_conns == walk->shard->stats.tcp_conns.live,
+       "what the debug view lists");
+  MUST(held.of_connections == 0 && held.of_tcp_conns == 0,
+       "what the debug view says of the host's handles");
+  return NULL;
+}
+
 static const char *check_reasons(const Walk *walk) {
   const RtcServerStats *stats = &walk->shard->stats;
   for (int i = 0; i < RTC_CLOSE_COUNT; i++)
@@ -252,6 +285,8 @@ const char *walk_check(Walk *walk) {
   MUST(walk->worker_stopped == (gone && model->worker_stops), "whether the worker has stopped");
   if (!gone)
     why = check_counts(walk);
+  if (!why)
+    why = check_debug_view(walk);
   return why ? why : check_reasons(walk);
 }
 

@@ -25,7 +25,7 @@
 typedef struct Record {
   WalkTotals totals;
   uint64_t seed; /* of the walk that runs */
-  uint64_t done; /* walks of this child that have ended well */
+  bool ended;    /* all walks of this child have */
   WalkEvent events[WALK_STEPS];
   size_t count;
   char why[WHY_MAX];
@@ -105,7 +105,6 @@ static void walk_at_random(uint64_t seed) {
   }
   end_walk(walk);
   record->totals.walks++;
-  record->done++;
 }
 
 static void print_event(const WalkEvent *event) {
@@ -145,16 +144,17 @@ static bool await_child(pid_t child) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Walks with these seeds. */
-static bool run_child(uint64_t seed, uint64_t walks) {
-  record->done = 0;
+/* Walks from this seed on, until the end of their number or of the time. */
+static bool run_child(uint64_t seed, uint64_t walks, int64_t end_us) {
+  record->ended = false;
   *record->why = '\0';
   fflush(NULL);
   pid_t child = fork();
   if (child == 0) {
-    for (uint64_t i = 0; i < walks; i++)
+    for (uint64_t i = 0; i < walks && walk_real_time() < end_us; i++)
       walk_at_random(seed + i);
-    exit(0);
+    record->ended = true;
+    exit(0); /* and here a sanitizer looks for leaks */
   }
   return await_child(child);
 }
@@ -227,8 +227,13 @@ static void tell_failure(void) {
 /* A leak shows only when a child ends: of which of its walks is it? */
 static void find_leak(uint64_t seed) {
   for (uint64_t i = 0; i < WALKS_A_CHILD; i++)
-    if (!run_child(seed + i, 1))
+    if (!run_child(seed + i, 1, INT64_MAX))
       return;
+}
+
+static uint64_t walks_of(uint64_t steps) {
+  uint64_t walks = (steps + WALK_STEPS - 1) / WALK_STEPS;
+  return walks < WALKS_A_CHILD ? walks : WALKS_A_CHILD;
 }
 
 bool walk_run(uint64_t seed, uint64_t steps, int64_t time_us, WalkTotals *totals) {
@@ -236,16 +241,13 @@ bool walk_run(uint64_t seed, uint64_t steps, int64_t time_us, WalkTotals *totals
   if (record == MAP_FAILED)
     abort();
   int64_t begin_us = walk_real_time();
+  int64_t end_us = time_us ? begin_us + time_us : INT64_MAX;
   bool ok = true;
-  while (ok && record->totals.steps < steps &&
-         (time_us == 0 || walk_real_time() - begin_us < time_us)) {
-    uint64_t walks = (steps - record->totals.steps + WALK_STEPS - 1) / WALK_STEPS;
-    if (walks > WALKS_A_CHILD)
-      walks = WALKS_A_CHILD;
-    ok = run_child(seed, walks);
-    if (!ok && record->done == walks)
+  while (ok && record->totals.steps < steps && walk_real_time() < end_us) {
+    ok = run_child(seed, walks_of(steps - record->totals.steps), end_us);
+    if (!ok && record->ended)
       find_leak(seed);
-    seed += walks;
+    seed += WALKS_A_CHILD;
   }
   *totals = record->totals;
   totals->took_us = walk_real_time() - begin_us;
