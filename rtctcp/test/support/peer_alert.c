@@ -16,6 +16,9 @@
 #define KEY_BLOCK_MAX     (2 * (KEY_MAX + SALT_LEN))
 #define RANDOM_LEN        ((size_t)32)
 
+_Static_assert(PEER_ALERT_MAX == RECORD_HEADER_LEN + NONCE_LEN + ALERT_LEN + TAG_LEN,
+               "room for a sealed alert");
+
 /* Far above what OpenSSL has used, so that no replay window refuses it. */
 #define FIRST_SEQUENCE UINT64_C(0x10000)
 
@@ -97,18 +100,26 @@ static bool writes_sealed(const RtcPeer *peer) {
   return peer->connected || SSL_get_state(peer->ssl) == TLS_ST_CW_FINISHED;
 }
 
-int peer_alert_send(RtcPeer *peer, uint8_t level, uint8_t description) {
-  uint8_t record[RECORD_HEADER_LEN + NONCE_LEN + ALERT_LEN + TAG_LEN];
+size_t peer_alert_seal(RtcPeer *peer, uint8_t level, uint8_t description,
+                       uint8_t record[PEER_ALERT_MAX]) {
   const uint8_t alert[ALERT_LEN] = {level, description};
   uint64_t sequence = FIRST_SEQUENCE + peer->alerts_made++;
   if (!writes_sealed(peer)) {
     write_header(record, 0, sequence, ALERT_LEN);
     memcpy(record + RECORD_HEADER_LEN, alert, ALERT_LEN);
-    return peer_send_frame(peer, peer->selected, record, RECORD_HEADER_LEN + ALERT_LEN);
+    return RECORD_HEADER_LEN + ALERT_LEN;
   }
   WriteKey write;
   write_header(record, 1, sequence, NONCE_LEN + ALERT_LEN + TAG_LEN);
   if (!derive_key(peer->ssl, &write) || !encrypt(&write, record, alert, record + RECORD_HEADER_LEN))
+    return 0;
+  return RECORD_HEADER_LEN + NONCE_LEN + ALERT_LEN + TAG_LEN;
+}
+
+int peer_alert_send(RtcPeer *peer, uint8_t level, uint8_t description) {
+  uint8_t record[PEER_ALERT_MAX];
+  size_t len = peer_alert_seal(peer, level, description, record);
+  if (len == 0)
     return peer_fail(peer, PEER_FAILED, "the alert can't be sealed");
-  return peer_send_frame(peer, peer->selected, record, sizeof record);
+  return peer_send_frame(peer, peer->selected, record, len);
 }

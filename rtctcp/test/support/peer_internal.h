@@ -119,7 +119,12 @@ int peer_dtls_init(RtcPeer *peer, const PeerConfig *config);
 const RtcFingerprint *peer_own_fingerprint(void);
 /* Feeds what came after the handshake. returns PEER_OK, PEER_CLOSED, PEER_ALERT */
 int peer_dtls_feed(RtcPeer *peer, const PeerFrame *frame);
-/* Sends an alert that was sealed by hand, because OpenSSL sends none on request. */
+/* Writes an alert's record by hand, because OpenSSL sends none on request: in clear before there
+ * are keys. returns its length; 0: it can't be sealed */
+#define PEER_ALERT_MAX ((size_t)39)
+size_t peer_alert_seal(RtcPeer *peer, uint8_t level, uint8_t description,
+                       uint8_t record[PEER_ALERT_MAX]);
+/* The same, and sends it. */
 int peer_alert_send(RtcPeer *peer, uint8_t level, uint8_t description);
 
 /* -- peer_media.c -- */
