@@ -111,17 +111,31 @@ static void nul_is_refused(void **state) {
 
 /* 256 octets of a credential are read, 257 are too many (RFC 8839 section 5.4). */
 static void credentials_have_a_longest_length(void **state) {
+  static const struct {
+    const char *other;
+    const char *name;
+    const char *reason; /* a part of it */
+  } cases[] = {
+      {PWD, "ice-ufrag", "a=ice-ufrag is not"},
+      {UFRAG, "ice-pwd", "a=ice-pwd is not"},
+  };
   char text[600];
-  char ufrag[RTC_SDP_CREDENTIAL_MAX + 2];
-  Fragment fragment;
-  const char *reason;
+  char credential[RTC_SDP_CREDENTIAL_MAX + 1];
   (void)state;
-  memset(ufrag, 'u', sizeof ufrag);
-  snprintf(text, sizeof text, PWD "a=ice-ufrag:%.*s\r\n", RTC_SDP_CREDENTIAL_MAX, ufrag);
-  assert_int_equal(parse(&fragment, text, &reason), RTC_OK);
-  assert_int_equal(strlen(fragment.ufrag), RTC_SDP_CREDENTIAL_MAX);
-  snprintf(text, sizeof text, PWD "a=ice-ufrag:%.*s\r\n", RTC_SDP_CREDENTIAL_MAX + 1, ufrag);
-  assert_int_equal(parse(&fragment, text, &reason), RTC_ERROR_PROTO);
+  memset(credential, 'x', sizeof credential);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    Fragment fragment;
+    const char *reason;
+    snprintf(text, sizeof text, "%sa=%s:%.*s\r\n", cases[i].other, cases[i].name,
+             RTC_SDP_CREDENTIAL_MAX, credential);
+    assert_int_equal(parse(&fragment, text, &reason), RTC_OK);
+    const char *longest = i == 0 ? fragment.ufrag : fragment.pwd;
+    assert_int_equal(strlen(longest), RTC_SDP_CREDENTIAL_MAX);
+    snprintf(text, sizeof text, "%sa=%s:%.*s\r\n", cases[i].other, cases[i].name,
+             RTC_SDP_CREDENTIAL_MAX + 1, credential);
+    assert_int_equal(parse(&fragment, text, &reason), RTC_ERROR_PROTO);
+    assert_non_null(strstr(reason, cases[i].reason));
+  }
 }
 
 /* Cut anywhere, a fragment is read or refused, and nothing beyond its end is looked at. */
