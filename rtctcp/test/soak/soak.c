@@ -143,16 +143,6 @@ static bool ask(Soak *soak, SoakVerb verb, SoakFigures *figures) {
   return ok;
 }
 
-/* false: it died, or says that it failed */
-static bool server_ended_well(const Soak *soak) {
-  int status;
-  if (waitpid(soak->server, &status, 0) != soak->server)
-    return false;
-  if (WIFSIGNALED(status))
-    fprintf(stderr, "the server was ended by signal %d\n", WTERMSIG(status));
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 /* -- The run -- */
 
 static void tell(Soak *soak, const SoakFigures *figures, bool always) {
@@ -231,6 +221,19 @@ static bool run_round(Soak *soak, uint64_t limit) {
   return soak_samples_add(&run->idle_rss, closed_of(&run->last), (double)run->last.rss);
 }
 
+/* The first tenth, which warms up, and as many rounds as were asked for, while all comes to rest.
+ */
+static bool run_rounds(Soak *soak) {
+  SoakRun *run = &soak->run;
+  bool ok = run_round(soak, soak->sessions / WARM_UP);
+  run->warm = run->last;
+  run->warm_is_idle = run->last_is_idle;
+  uint64_t left = soak->sessions - soak->sessions / WARM_UP;
+  for (uint64_t round = soak->rounds; ok && run->last_is_idle && round-- > 0;)
+    ok = run_round(soak, soak->sessions - left * round / soak->rounds);
+  return ok;
+}
+
 static bool run_sessions(Soak *soak) {
   SoakRun *run = &soak->run;
   run->sessions = soak->sessions;
@@ -244,17 +247,22 @@ static bool run_sessions(Soak *soak) {
   SoakCrew *crew = soak_crew_start(&soak->clients, soak->peer_ends + 1, soak->threads);
   if (!crew)
     return false;
-  bool ok = run_round(soak, soak->sessions / WARM_UP);
-  run->warm = run->last;
-  run->warm_is_idle = run->last_is_idle;
-  uint64_t left = soak->sessions - soak->sessions / WARM_UP;
-  for (uint64_t round = soak->rounds; ok && run->last_is_idle && round-- > 0;)
-    ok = run_round(soak, soak->sessions - left * round / soak->rounds);
+  bool ok = run_rounds(soak);
   soak_crew_stop(crew);
-  /* What the report tells comes from before; that the server ends is told by its exit status. */
-  SoakFigures ended;
-  ask(soak, SOAK_VERB_QUIT, &ended);
   return ok;
+}
+
+/* false: something of the server is still held, or it died. */
+static bool end_server(const Soak *soak) {
+  const SoakRequest quit = {.verb = SOAK_VERB_QUIT};
+  SoakFigures ended;
+  int status;
+  soak_control_call(soak->peer_ends[0], &quit, &ended, sizeof ended);
+  if (waitpid(soak->server, &status, 0) != soak->server)
+    return false;
+  if (WIFSIGNALED(status))
+    fprintf(stderr, "the server was ended by signal %d\n", WTERMSIG(status));
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static void finish(Soak *soak) {
@@ -299,7 +307,7 @@ int main(int argc, char **argv) {
     return 1;
   }
   bool ok = run_sessions(&soak);
-  bool ended = server_ended_well(&soak);
+  bool ended = end_server(&soak);
   if (ok)
     soak_report_tables(&soak.run, &soak.clients);
   ok = ok && soak_report_verdict(&soak.run, &soak.clients) && ended;
