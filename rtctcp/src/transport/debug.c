@@ -3,8 +3,6 @@
 
 #include <rtctcp/debug.h>
 
-#include <utlist.h>
-
 static uint64_t ms_since(const RtcShard *shard, int64_t then_us) {
   return (uint64_t)((rtc_worker_now(shard->worker) - then_us) / RTC_US_PER_MS);
 }
@@ -71,12 +69,12 @@ static void tell_tcp_conn(const RtcTcpConn *tcp, const RtcDebugVisitor *visitor)
 void rtc_server_debug(const RtcServer *server, const RtcWorker *worker,
                       const RtcDebugVisitor *visitor) {
   const RtcShard *shard = rtc_server_shard_of_worker(server, worker);
-  const RtcConnection *connection;
-  const RtcTcpConn *tcp;
   if (!shard)
     return;
-  if (visitor->on_connection)
-    DL_FOREACH(shard->connections, connection) tell_connection(connection, visitor);
-  if (visitor->on_tcp_conn)
-    DL_FOREACH(shard->tcp_conns, tcp) tell_tcp_conn(tcp, visitor);
+  const RtcConnection *connection = visitor->on_connection ? shard->connections : NULL;
+  const RtcTcpConn *tcp = visitor->on_tcp_conn ? shard->tcp_conns : NULL;
+  for (; connection; connection = connection->next)
+    tell_connection(connection, visitor);
+  for (; tcp; tcp = tcp->next)
+    tell_tcp_conn(tcp, visitor);
 }
