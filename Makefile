@@ -42,11 +42,13 @@ SERVER_SOURCES := $(wildcard interop/server/*.c)
 SERVER_PAGES   := $(wildcard interop/server/page/*)
 SUPPORT_SOURCES := $(wildcard rtctcp/test/support/*.c)
 TEST_SOURCES   := $(wildcard rtctcp/test/*/test_*.c)
+FAULT_SOURCES  := $(filter-out $(TEST_SOURCES),$(wildcard rtctcp/test/faults/*.c))
 FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUILD)/obj/%.o)
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
+FAULT_OBJECTS   := $(FAULT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
@@ -214,6 +216,14 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+# With the seam, through which allocations and system calls fail; see faults/seam.h.
+FAULT_WRAPS := malloc calloc realloc strdup accept4 recv send shutdown setsockopt socket bind listen getsockname \
+               close mmap mprotect madvise mincore getrandom pthread_create
+$(BUILD)/test/faults/%: $(BUILD)/obj/rtctcp/test/faults/%.o $(FAULT_OBJECTS) $(SUPPORT_OBJECTS) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -rdynamic $(FAULT_WRAPS:%=-Wl,--wrap=%) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # What of the server can be tested without HTTP: all that leads from an offer to its answer.
 SERVER_TESTED := answer h264 negotiate offer text
