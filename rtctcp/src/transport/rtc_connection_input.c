@@ -73,6 +73,8 @@ static RtcClose close_of_failure(RtcDtlsFailure failure) {
     return RTC_CLOSE_FINGERPRINT;
   case RTC_DTLS_FAILURE_PEER_ALERT:
     return RTC_CLOSE_PEER_ALERT;
+  case RTC_DTLS_FAILURE_NO_MEMORY:
+    return RTC_CLOSE_NO_MEMORY;
   default:
     return RTC_CLOSE_DTLS;
   }
