@@ -125,6 +125,8 @@ static RtcDrop drop_of(RtcError error) {
     return RTC_DROP_SRTP_REPLAY;
   case RTC_ERROR_LIMIT:
     return RTC_DROP_SSRC_LIMIT;
+  case RTC_ERROR_NO_MEMORY:
+    return RTC_DROP_NO_MEMORY;
   default:
     return RTC_DROP_SRTP_MALFORMED;
   }
