@@ -44,6 +44,7 @@ SERVER_PAGES   := $(wildcard interop/server/page/*)
 SUPPORT_SOURCES := $(wildcard rtctcp/test/support/*.c)
 WALK_SOURCES   := $(wildcard rtctcp/test/walk/*.c)
 TEST_SOURCES   := $(wildcard rtctcp/test/*/test_*.c)
+FAULT_SOURCES  := $(filter-out $(TEST_SOURCES),$(wildcard rtctcp/test/faults/*.c))
 FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
@@ -51,6 +52,7 @@ SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUI
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SOAK_SOURCES    := $(wildcard rtctcp/test/soak/*.c $(patsubst %,rtctcp/test/support/%*.c,peer rtp descriptors))
 SOAK_OBJECTS    := $(SOAK_SOURCES:%.c=$(BUILD)/obj/%.o)
+FAULT_OBJECTS   := $(FAULT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
@@ -260,6 +262,14 @@ $(BUILD)/test/%: $(BUILD)/obj/rtctcp/test/%.o $(SUPPORT_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(STATIC_LIB) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+# With the seam, through which allocations and system calls fail; see faults/seam.h.
+FAULT_WRAPS := malloc calloc realloc strdup accept4 recv send shutdown setsockopt socket bind listen getsockname \
+               close mmap mprotect madvise mincore getrandom pthread_create
+$(BUILD)/test/faults/%: $(BUILD)/obj/rtctcp/test/faults/%.o $(FAULT_OBJECTS) $(SUPPORT_OBJECTS) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -rdynamic $(FAULT_WRAPS:%=-Wl,--wrap=%) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # What of the server can be tested without HTTP: all that reads and writes what peers say.
 SERVER_TESTED := answer fragment h264 negotiate offer precondition text

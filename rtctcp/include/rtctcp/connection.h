@@ -70,7 +70,8 @@ typedef enum RtcClose {
   X(QUEUE_FULL, "queue-full")         /* outbound: more octets than the queue may hold */          \
   X(QUEUE_LATE, "queue-late")         /* outbound: too old to be of use */                         \
   X(AWAIT_KEYFRAME, "await-keyframe") /* outbound: no use before the next keyframe */              \
-  X(NOT_CONNECTED, "not-connected")   /* outbound: nothing can be sent in this state */
+  X(NOT_CONNECTED, "not-connected")   /* outbound: nothing can be sent in this state */            \
+  X(NO_MEMORY, "no-memory")           /* in or out: there was none to process it */
 
 typedef enum RtcDrop {
 #define RTC_DROP_ENUM(name, text) RTC_DROP_##name,
@@ -108,7 +109,7 @@ typedef struct RtcConnectionConfig {
  * connection  out: a handle that the caller owns
  * Errors:  INVALID_ARGUMENT  no ufrag, pwd or fingerprint, or the worker is not the server's
  *          CLOSED            the server is closing
- *          NO_MEMORY, LIBRARY */
+ *          NO_MEMORY, LIBRARY, SYSTEM (no randomness) */
 RTC_API RTC_MUST_CHECK RtcError rtc_connection_new(RtcConnection **connection, RtcServer *server,
                                                    RtcWorker *worker,
                                                    const RtcConnectionConfig *config);

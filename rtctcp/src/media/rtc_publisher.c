@@ -155,7 +155,7 @@ static void forward(RtcPublisher *publisher, RtcPublisherTrack *track, const uin
   if (!source->consumers)
     return;
   if (rtc_packet_new(&shared, packet, len) != RTC_OK) {
-    rtc_connection_drop(publisher->connection, RTC_DROP_QUEUE_FULL);
+    rtc_connection_drop(publisher->connection, RTC_DROP_NO_MEMORY);
     return;
   }
   rtc_source_forward(source, track, shared, flags, timestamp);

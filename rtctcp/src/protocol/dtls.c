@@ -6,6 +6,7 @@
 #include "protocol/dtls_record.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct RtcDtls {
   RtcDtlsState state;
   RtcDtlsFailure failure;
   bool mismatch;        /* the peer's certificate has been seen, and is not a signalled one */
+  bool no_memory;       /* was seen in one of OpenSSL's callbacks here */
   bool taken;           /* OpenSSL has made use of what it was fed */
   bool warned;          /* by an alert that is not the end; see on_info */
   unsigned early_count; /* records that OpenSSL may have set aside */
@@ -75,13 +77,16 @@ static const char *role_name(const RtcDtls *dtls) {
 
 static void fail(RtcDtls *dtls) {
   char text[256];
+  bool alerted = rtc_dtls_library_error_is_peer_alert();
+  RtcError error = rtc_dtls_library_error(text, sizeof text);
   if (dtls->mismatch)
     dtls->failure = RTC_DTLS_FAILURE_FINGERPRINT;
-  else if (rtc_dtls_library_error_is_peer_alert())
+  else if (alerted)
     dtls->failure = RTC_DTLS_FAILURE_PEER_ALERT;
+  else if (dtls->no_memory || error == RTC_ERROR_NO_MEMORY)
+    dtls->failure = RTC_DTLS_FAILURE_NO_MEMORY;
   else
     dtls->failure = RTC_DTLS_FAILURE_PROTOCOL;
-  rtc_dtls_library_error(text, sizeof text);
   RTC_LOG(dtls->log, WARN, "%s DTLS failed as %s: %s; the session ends", dtls->tag, role_name(dtls),
           dtls->mismatch ? "the peer's certificate is not the signalled one" : text);
   set_state(dtls, RTC_DTLS_STATE_FAILED);
@@ -91,15 +96,15 @@ static void fail(RtcDtls *dtls) {
  * nothing, makes them anew. */
 static bool ensure_buffers(RtcDtls *dtls) {
   uint8_t none;
-  ERR_clear_error();
+  rtc_dtls_clear_library_error();
   int result = SSL_read(dtls->ssl, &none, sizeof none);
   return result > 0 || SSL_get_error(dtls->ssl, result) == SSL_ERROR_WANT_READ;
 }
 
 static void send_close_notify(RtcDtls *dtls) {
-  ERR_clear_error();
+  rtc_dtls_clear_library_error();
   SSL_shutdown(dtls->ssl);
-  ERR_clear_error();
+  rtc_dtls_clear_library_error();
 }
 
 static void end_by_peer(RtcDtls *dtls) {
@@ -144,7 +149,7 @@ static void set_connected(RtcDtls *dtls) {
 static void handshake(RtcDtls *dtls) {
   int result;
   do {
-    ERR_clear_error();
+    rtc_dtls_clear_library_error();
     result = SSL_do_handshake(dtls->ssl);
   } while (result != 1 && step_over_warning(dtls));
   dtls->writes_to = &dtls->fresh;
@@ -159,7 +164,7 @@ static void discard_data(RtcDtls *dtls) {
   uint8_t data[512];
   int result;
   do {
-    ERR_clear_error();
+    rtc_dtls_clear_library_error();
     result = SSL_read(dtls->ssl, data, sizeof data);
     if (result > 0) {
       dtls->taken = true;
@@ -197,7 +202,9 @@ static void release(RtcDtls *dtls) {
 
 static RtcError on_write(void *arg, const uint8_t *records, size_t len) {
   RtcDtls *dtls = arg;
-  return rtc_dtls_flight_append(dtls->writes_to, records, len);
+  RtcError error = rtc_dtls_flight_append(dtls->writes_to, records, len);
+  dtls->no_memory = dtls->no_memory || error == RTC_ERROR_NO_MEMORY;
+  return error;
 }
 
 /* OpenSSL 3.0 reads a warning of DTLS again and again, until it takes it for too many. As if the
@@ -219,6 +226,18 @@ static void drop_copies(RtcDtls *dtls) {
   for (size_t i = 0; i < COPIES_MAX; i++)
     rtc_dtls_flight_finish(&dtls->copies[i]);
   dtls->copy_count = dtls->copy_at = 0;
+}
+
+/* An alert is about to go out, and perhaps because memory is out: see rtc_dtls_clear_library_error.
+ * With the write OpenSSL sets errno to 0, and the alert says "decode error" or "internal error". */
+static void on_message(int is_written, int version, int type, const void *data, size_t len,
+                       SSL *ssl, void *arg) {
+  RtcDtls *dtls = arg;
+  const uint8_t *header = data;
+  (void)version;
+  (void)ssl;
+  if (is_written && type == SSL3_RT_HEADER && len > 0 && header[0] == SSL3_RT_ALERT)
+    dtls->no_memory = dtls->no_memory || errno == ENOMEM;
 }
 
 /* OpenSSL asks for the time to wait when a flight begins, and when the time is over, which it sees
@@ -244,7 +263,14 @@ int rtc_dtls_verify_peer(X509_STORE_CTX *store, void *arg) {
   SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   RtcDtls *dtls = SSL_get_app_data(ssl);
   const X509 *certificate = X509_STORE_CTX_get0_cert(store);
-  if (!rtc_dtls_fingerprints_match(dtls->fingerprints, dtls->fingerprint_count, certificate)) {
+  RtcError error =
+      rtc_dtls_fingerprints_match(dtls->fingerprints, dtls->fingerprint_count, certificate);
+  if (error == RTC_ERROR_NO_MEMORY) {
+    dtls->no_memory = true;
+    X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM); /* alert internal_error */
+    return 0;
+  }
+  if (error) {
     dtls->mismatch = true;
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED); /* alert bad_certificate */
     return 0;
@@ -261,7 +287,7 @@ int rtc_dtls_verify_peer(X509_STORE_CTX *store, void *arg) {
 /* ---- A session ----------------------------------------------------------------------------- */
 
 static RtcError make_ssl(RtcDtls *dtls, const RtcDtlsContext *context, RtcDtlsRole role) {
-  ERR_clear_error();
+  rtc_dtls_clear_library_error();
   dtls->ssl = SSL_new(context->ssl_ctx);
   BIO *bio = rtc_dtls_bio_new(context->bio_method, &dtls->ends);
   if (!dtls->ssl || !bio || !SSL_set_app_data(dtls->ssl, dtls)) {
@@ -273,6 +299,8 @@ static RtcError make_ssl(RtcDtls *dtls, const RtcDtlsContext *context, RtcDtlsRo
   }
   SSL_set_bio(dtls->ssl, bio, bio);
   SSL_set_info_callback(dtls->ssl, on_info);
+  SSL_set_msg_callback(dtls->ssl, on_message);
+  SSL_set_msg_callback_arg(dtls->ssl, dtls);
   SSL_set_mtu(dtls->ssl, (long)RTC_DTLS_DATAGRAM_MAX);
   DTLS_set_timer_cb(dtls->ssl, on_timer);
   if (role == RTC_DTLS_ROLE_SERVER)
@@ -403,6 +431,6 @@ RtcDtlsFailure rtc_dtls_failure(const RtcDtls *dtls) {
 RtcError rtc_dtls_export_keys(const RtcDtls *dtls, RtcSrtpKeys *keys) {
   if (dtls->state != RTC_DTLS_STATE_CONNECTED)
     return RTC_ERROR_INVALID_STATE;
-  ERR_clear_error();
+  rtc_dtls_clear_library_error();
   return rtc_dtls_keys_of(dtls->ssl, keys);
 }

@@ -45,6 +45,7 @@ typedef enum RtcDtlsFailure {
   RTC_DTLS_FAILURE_NONE,
   RTC_DTLS_FAILURE_FINGERPRINT, /* the peer's certificate is not a signalled one */
   RTC_DTLS_FAILURE_PEER_ALERT,  /* the peer sent a fatal alert */
+  RTC_DTLS_FAILURE_NO_MEMORY,   /* here */
   RTC_DTLS_FAILURE_PROTOCOL,    /* version, cipher, no common SRTP profile, malformed flight, ... */
 } RtcDtlsFailure;
 

@@ -95,7 +95,7 @@ RtcError rtc_dtls_context_new(RtcDtlsContext **context, const RtcLog *log) {
   RtcDtlsContext *made = calloc(1, sizeof *made);
   if (!made)
     return RTC_ERROR_NO_MEMORY;
-  ERR_clear_error();
+  rtc_dtls_clear_library_error();
   made->bio_method = rtc_dtls_bio_method_new();
   made->ssl_ctx = SSL_CTX_new(DTLS_method());
   if (made->bio_method && made->ssl_ctx && configure(made->ssl_ctx) && make_certificate(made)) {

@@ -29,8 +29,11 @@ RtcError rtc_dtls_fingerprint_of(RtcFingerprint *fingerprint, const char *algori
   const EVP_MD *digest = digest_of(algorithm);
   uint8_t value[EVP_MAX_MD_SIZE];
   unsigned len = 0;
-  if (!digest || !X509_digest(certificate, digest, value, &len) || len > sizeof fingerprint->value)
-    return RTC_ERROR_LIBRARY;
+  if (!digest)
+    return RTC_ERROR_UNSUPPORTED;
+  /* It is known, and so is the certificate: what can be missing is memory. */
+  if (!X509_digest(certificate, digest, value, &len))
+    return RTC_ERROR_NO_MEMORY;
   *fingerprint = (RtcFingerprint){.len = len};
   strncpy(fingerprint->algorithm, algorithm, sizeof fingerprint->algorithm - 1);
   memcpy(fingerprint->value, value, len);
@@ -52,13 +55,16 @@ size_t rtc_dtls_fingerprints_choose(RtcFingerprint *chosen, const RtcFingerprint
   return chosen_count;
 }
 
-bool rtc_dtls_fingerprints_match(const RtcFingerprint *chosen, size_t count,
-                                 const X509 *certificate) {
+RtcError rtc_dtls_fingerprints_match(const RtcFingerprint *chosen, size_t count,
+                                     const X509 *certificate) {
   RtcFingerprint actual;
-  if (count == 0 || rtc_dtls_fingerprint_of(&actual, chosen[0].algorithm, certificate) != RTC_OK)
-    return false;
+  if (count == 0)
+    return RTC_ERROR_AUTH;
+  RtcError error = rtc_dtls_fingerprint_of(&actual, chosen[0].algorithm, certificate);
+  if (error)
+    return error;
   for (size_t i = 0; i < count; i++)
     if (CRYPTO_memcmp(chosen[i].value, actual.value, actual.len) == 0)
-      return true;
-  return false;
+      return RTC_OK;
+  return RTC_ERROR_AUTH;
 }

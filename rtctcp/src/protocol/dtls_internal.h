@@ -29,7 +29,7 @@ BIO *rtc_dtls_bio_new(const BIO_METHOD *method, RtcDtlsBio *ends);
 
 /* -- dtls_fingerprint.c -- */
 
-/* Errors: LIBRARY */
+/* Errors: UNSUPPORTED (the algorithm), NO_MEMORY */
 RTC_MUST_CHECK RtcError rtc_dtls_fingerprint_of(RtcFingerprint *fingerprint, const char *algorithm,
                                                 const X509 *certificate);
 
@@ -40,11 +40,15 @@ RTC_MUST_CHECK RtcError rtc_dtls_fingerprint_of(RtcFingerprint *fingerprint, con
 size_t rtc_dtls_fingerprints_choose(RtcFingerprint *chosen, const RtcFingerprint *all,
                                     size_t count);
 
-/* Is the certificate one of these, which are all of one hash? */
-bool rtc_dtls_fingerprints_match(const RtcFingerprint *chosen, size_t count,
-                                 const X509 *certificate);
+/* Is the certificate one of these, which are all of one hash?
+ * Errors: AUTH (it is not), NO_MEMORY (that can't be told) */
+RTC_MUST_CHECK RtcError rtc_dtls_fingerprints_match(const RtcFingerprint *chosen, size_t count,
+                                                    const X509 *certificate);
 
 /* -- dtls_error.c -- */
+
+/* Before a call of OpenSSL whose failure is asked for. */
+void rtc_dtls_clear_library_error(void);
 
 /* Empties OpenSSL's error queue of this thread: NO_MEMORY or LIBRARY, and the first text of it. */
 RtcError rtc_dtls_library_error(char *text, size_t cap);
@@ -57,7 +61,7 @@ bool rtc_dtls_library_error_is_peer_alert(void);
 /* NONE: both sides have none in common. */
 RtcSrtpProfile rtc_dtls_selected_profile(SSL *ssl);
 
-/* Errors: LIBRARY (the error queue says why) */
+/* Errors: LIBRARY, NO_MEMORY */
 RTC_MUST_CHECK RtcError rtc_dtls_keys_of(SSL *ssl, RtcSrtpKeys *keys);
 
 /* -- dtls.c -- */

@@ -51,8 +51,10 @@ RtcError rtc_dtls_keys_of(SSL *ssl, RtcSrtpKeys *keys) {
   if (!shape)
     return RTC_ERROR_LIBRARY;
   size_t len = shape->key_len + shape->salt_len;
-  if (SSL_export_keying_material(ssl, block, 2 * len, label, sizeof label - 1, NULL, 0, 0) != 1)
-    return RTC_ERROR_LIBRARY;
+  if (SSL_export_keying_material(ssl, block, 2 * len, label, sizeof label - 1, NULL, 0, 0) != 1) {
+    char text[1];
+    return rtc_dtls_library_error(text, sizeof text);
+  }
   *keys = (RtcSrtpKeys){.profile = shape->profile, .len = len};
   cut(keys->send, block, shape, SSL_is_server(ssl));
   cut(keys->receive, block, shape, !SSL_is_server(ssl));

@@ -2,6 +2,7 @@
 #include "protocol/srtp.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <srtp2/srtp.h>
 #include <stdbool.h>
@@ -46,6 +47,8 @@ static void init_library(void) {
     srtp_install_event_handler(ignore_event);
 }
 
+/* What fails inside NSS, libsrtp calls by other names than alloc_fail; malloc tells in errno, which
+ * is 0 before each call. */
 static RtcError error_of(srtp_err_status_t status) {
   switch (status) {
   case srtp_err_status_ok:
@@ -63,7 +66,7 @@ static RtcError error_of(srtp_err_status_t status) {
   case srtp_err_status_alloc_fail:
     return RTC_ERROR_NO_MEMORY;
   default:
-    return RTC_ERROR_LIBRARY;
+    return errno == ENOMEM ? RTC_ERROR_NO_MEMORY : RTC_ERROR_LIBRARY;
   }
 }
 
@@ -98,13 +101,12 @@ static RtcError create(srtp_t *context, srtp_policy_t *policy, srtp_ssrc_type_t 
   /* A packet may be protected again, the same: see RFC 3711 section 9.1 on any other. */
   policy->allow_repeat_tx = direction == ssrc_any_outbound;
   policy->key = key;
-  srtp_err_status_t status = srtp_create(context, policy);
+  errno = 0;
+  RtcError error = error_of(srtp_create(context, policy));
   policy->key = NULL;
   explicit_bzero(key, sizeof key);
   /* Anything else than memory is an argument that libsrtp does not like: our mistake. */
-  return status == srtp_err_status_ok           ? RTC_OK
-         : status == srtp_err_status_alloc_fail ? RTC_ERROR_NO_MEMORY
-                                                : RTC_ERROR_LIBRARY;
+  return !error || error == RTC_ERROR_NO_MEMORY ? error : RTC_ERROR_LIBRARY;
 }
 
 RtcError rtc_srtp_new(RtcSrtp **srtp, const RtcSrtpKeys *keys) {
@@ -188,6 +190,7 @@ typedef srtp_err_status_t (*Transform)(srtp_t context, void *packet, int *len);
  * stand where the stream of frames has put them. */
 static RtcError transform(Transform fn, srtp_t context, uint8_t *packet, size_t *len) {
   int octets = (int)*len;
+  errno = 0;
   RtcError error = error_of(fn(context, packet, &octets));
   if (!error)
     *len = (size_t)octets;

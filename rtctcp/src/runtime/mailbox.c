@@ -3,12 +3,6 @@
 
 #include <stdlib.h>
 
-typedef struct RtcLetter {
-  void (*fn)(void *arg);
-  void *arg;              /* borrowed */
-  struct RtcLetter *next; /* owned: of the list */
-} RtcLetter;
-
 RtcError rtc_mailbox_init(RtcMailbox *mailbox, uv_loop_t *loop, uv_async_cb on_wake) {
   int failed = uv_async_init(loop, &mailbox->wake, on_wake);
 
@@ -25,8 +19,8 @@ void rtc_mailbox_finish(RtcMailbox *mailbox) {
   pthread_mutex_destroy(&mailbox->mutex);
 }
 
-/* false: the mailbox is closed, and the letter is the caller's still. */
-static bool deliver(RtcMailbox *mailbox, RtcLetter *letter) {
+RtcError rtc_mailbox_deliver(RtcMailbox *mailbox, RtcLetter *letter) {
+  letter->next = NULL;
   pthread_mutex_lock(&mailbox->mutex);
   bool open = !mailbox->closed;
   if (open) {
@@ -37,7 +31,7 @@ static bool deliver(RtcMailbox *mailbox, RtcLetter *letter) {
     mailbox->end = &letter->next;
   }
   pthread_mutex_unlock(&mailbox->mutex);
-  return open;
+  return open ? RTC_OK : RTC_ERROR_CLOSED;
 }
 
 RtcError rtc_mailbox_post(RtcMailbox *mailbox, void (*fn)(void *arg), void *arg) {
@@ -45,11 +39,11 @@ RtcError rtc_mailbox_post(RtcMailbox *mailbox, void (*fn)(void *arg), void *arg)
 
   if (!letter)
     return RTC_ERROR_NO_MEMORY;
-  *letter = (RtcLetter){.fn = fn, .arg = arg};
-  if (deliver(mailbox, letter))
-    return RTC_OK;
-  free(letter);
-  return RTC_ERROR_CLOSED;
+  *letter = (RtcLetter){.fn = fn, .arg = arg, .allocated = true};
+  RtcError error = rtc_mailbox_deliver(mailbox, letter);
+  if (error)
+    free(letter);
+  return error;
 }
 
 void rtc_mailbox_wake(RtcMailbox *mailbox) {
@@ -73,8 +67,10 @@ uint64_t rtc_mailbox_run(RtcMailbox *mailbox) {
 
   for (RtcLetter *letter = take_all(mailbox); letter; count++) {
     RtcLetter *next = letter->next;
+    bool allocated = letter->allocated; /* else it may be gone after the call */
     letter->fn(letter->arg);
-    free(letter);
+    if (allocated)
+      free(letter);
     letter = next;
   }
   return count;

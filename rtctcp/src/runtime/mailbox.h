@@ -2,7 +2,7 @@
 #ifndef RTC_RUNTIME_MAILBOX_H
 #define RTC_RUNTIME_MAILBOX_H
 
-#include <rtctcp/error.h>
+#include "runtime/worker_internal.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -11,10 +11,10 @@
 
 typedef struct RtcMailbox {
   pthread_mutex_t mutex;
-  struct RtcLetter *first; /* owned; under the mutex */
-  struct RtcLetter **end;  /* where the next is hung; under the mutex */
-  bool closed;             /* under the mutex */
-  uv_async_t wake;         /* sent under the mutex, so never once it is closed */
+  RtcLetter *first; /* under the mutex */
+  RtcLetter **end;  /* where the next is hung; under the mutex */
+  bool closed;      /* under the mutex */
+  uv_async_t wake;  /* sent under the mutex, so never once it is closed */
 } RtcMailbox;
 
 /* on_wake is called on the loop's thread after a post or an rtc_mailbox_wake; several of these may
@@ -27,6 +27,9 @@ void rtc_mailbox_finish(RtcMailbox *mailbox);
 
 /* Any thread. Errors: NO_MEMORY, CLOSED */
 RTC_MUST_CHECK RtcError rtc_mailbox_post(RtcMailbox *mailbox, void (*fn)(void *arg), void *arg);
+
+/* The same with a letter of the caller's. Any thread. Errors: CLOSED */
+RTC_MUST_CHECK RtcError rtc_mailbox_deliver(RtcMailbox *mailbox, RtcLetter *letter);
 
 /* Wakes the loop. Any thread; nothing happens once closed. */
 void rtc_mailbox_wake(RtcMailbox *mailbox);

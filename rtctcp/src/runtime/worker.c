@@ -364,6 +364,10 @@ RtcError rtc_worker_post(RtcWorker *worker, void (*fn)(void *arg), void *arg) {
   return rtc_mailbox_post(&worker->mailbox, fn, arg);
 }
 
+RtcError rtc_worker_post_letter(RtcWorker *worker, RtcLetter *letter) {
+  return rtc_mailbox_deliver(&worker->mailbox, letter);
+}
+
 void rtc_worker_at_end_of_turn(RtcWorker *worker, RtcTask *task) {
   rtc_task_queue_add(&worker->tasks, task);
   rtc_worker_want_step(worker);

@@ -29,6 +29,19 @@ void rtc_worker_at_end_of_turn(RtcWorker *worker, RtcTask *task);
 /* Takes it out again; fine when it is not queued. */
 void rtc_worker_cancel_task(RtcWorker *worker, RtcTask *task);
 
+/* A letter to the worker: fn(arg) runs once on its thread. Embedded in what it is about, so that to
+ * post it takes no memory, and what must happen can't fail for want of it. */
+typedef struct RtcLetter {
+  void (*fn)(void *arg); /* may free what the letter is embedded in */
+  void *arg;             /* borrowed */
+  struct RtcLetter *next;
+  bool allocated; /* by rtc_worker_post: freed after the call */
+} RtcLetter;
+
+/* As rtc_worker_post, with a letter of the caller's, who keeps it until its fn is called.
+ * Errors: CLOSED (fn will not run) */
+RTC_MUST_CHECK RtcError rtc_worker_post_letter(RtcWorker *worker, RtcLetter *letter);
+
 /* A holder keeps the worker running: rtc_worker_stop calls on_stop once, on the loop, and the
  * worker leaves its loop only when every holder has let go and every coroutine has ended. Until the
  * last holder has let go, coroutines run and are spawned as ever, since they do the closing; then

@@ -73,6 +73,8 @@ static RtcClose close_of_failure(RtcDtlsFailure failure) {
     return RTC_CLOSE_FINGERPRINT;
   case RTC_DTLS_FAILURE_PEER_ALERT:
     return RTC_CLOSE_PEER_ALERT;
+  case RTC_DTLS_FAILURE_NO_MEMORY:
+    return RTC_CLOSE_NO_MEMORY;
   default:
     return RTC_CLOSE_DTLS;
   }
@@ -123,6 +125,8 @@ static RtcDrop drop_of(RtcError error) {
     return RTC_DROP_SRTP_REPLAY;
   case RTC_ERROR_LIMIT:
     return RTC_DROP_SSRC_LIMIT;
+  case RTC_ERROR_NO_MEMORY:
+    return RTC_DROP_NO_MEMORY;
   default:
     return RTC_DROP_SRTP_MALFORMED;
   }

@@ -81,6 +81,8 @@ RtcError rtc_tcp_conn_send_control(RtcTcpConn *tcp, const uint8_t *packet, size_
   RtcError error = rtc_frame_writer_control(&tcp->writer, packet, len);
   if (!error)
     rtc_tcp_conn_want_flush(tcp);
+  else if (error == RTC_ERROR_NO_MEMORY)
+    rtc_tcp_conn_end(tcp, RTC_TCP_CLOSE_NO_MEMORY);
   return error;
 }
 

@@ -52,6 +52,7 @@ RtcError rtc_tcp_conn_await_first_octet(RtcTcpConn *tcp) {
 
 /* A socket on its way to the worker that its session is on. */
 typedef struct Handover {
+  RtcLetter letter;
   RtcShard *to; /* back: its server is kept open */
   int fd;       /* owned */
   RtcAddress peer;
@@ -112,7 +113,8 @@ static RtcError hand_to_worker(RtcTcpConn *tcp, RtcShard *to, const uint8_t *fra
   handover->fd = tcp->fd;
   tcp->fd = -1;
   rtc_server_keep(to->server);
-  if (rtc_worker_post(to->worker, take_over, handover) != RTC_OK) {
+  handover->letter = (RtcLetter){.fn = take_over, .arg = handover};
+  if (rtc_worker_post_letter(to->worker, &handover->letter) != RTC_OK) {
     rtc_server_let_go(to->server);
     free_handover(handover);
   }

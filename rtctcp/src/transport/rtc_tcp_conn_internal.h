@@ -62,7 +62,10 @@ RTC_MUST_CHECK RtcError rtc_tcp_conn_await_first_octet(RtcTcpConn *tcp);
 RTC_MUST_CHECK RtcError rtc_tcp_conn_admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len);
 
 /* Queues a STUN or DTLS packet, to go before any media at the end of this turn.
- * Errors: LIMIT, NO_MEMORY: the packet is dropped */
+ * Errors: LIMIT      the packet is dropped
+ *         NO_MEMORY  likewise, and the TCP conn ends: neither STUN nor DTLS sends again what a
+ *                    reliable transport was given (RFC 8489 section 6.2.2), so the session goes on
+ *                    with another TCP conn, which is given the flight anew */
 RTC_MUST_CHECK RtcError rtc_tcp_conn_send_control(RtcTcpConn *tcp, const uint8_t *packet,
                                                   size_t len);
 

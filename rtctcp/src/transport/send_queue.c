@@ -321,8 +321,8 @@ static bool move_one(RtcSendQueue *queue, int class, RtcSrtp *srtp, uint8_t *out
       protect(&entry, srtp, frame + RTC_FRAME_HEADER_LEN, need - RTC_FRAME_HEADER_LEN, &len);
   queue->octets -= cost(entry.packet);
   rtc_packet_unref(&entry.packet);
-  if (error) { /* never seen: libsrtp refused what we made; the packet is lost, not the session */
-    queue->drops[RTC_DROP_SRTP_MALFORMED]++;
+  if (error) { /* libsrtp lacked memory, or refused what we made: the packet is lost, no more */
+    queue->drops[error == RTC_ERROR_NO_MEMORY ? RTC_DROP_NO_MEMORY : RTC_DROP_SRTP_MALFORMED]++;
     return true;
   }
   rtc_frame_write_header(frame, len);

@@ -95,12 +95,14 @@ static void close_sockets(RtcServer *server, const RtcShard *shard) {
 static RtcError start(RtcServer *server) {
   server->keepers = server->shard_count;
   for (size_t i = 0; i < server->shard_count; i++) {
-    RtcError error = rtc_worker_post(server->shards[i].worker, start_shard, &server->shards[i]);
+    RtcShard *shard = &server->shards[i];
+    shard->letters.start = (RtcLetter){.fn = start_shard, .arg = shard};
+    RtcError error = rtc_worker_post_letter(shard->worker, &shard->letters.start);
     if (!error)
       continue;
     if (i == 0)
       return error;
-    close_sockets(server, &server->shards[i]);
+    close_sockets(server, shard);
     rtc_server_let_go(server); /* the others serve */
   }
   return RTC_OK;
@@ -161,8 +163,7 @@ static void drain_shard(void *arg) {
 }
 
 /* Tells every shard to end, this way or that, and on_closed when the last has. */
-static void end_shards(RtcServer *server, void (*end)(void *shard), void (*on_closed)(void *arg),
-                       void *arg) {
+static void end_shards(RtcServer *server, bool drain, void (*on_closed)(void *arg), void *arg) {
   pthread_mutex_lock(&server->lock);
   server->close_asked = true;
   server->on_closed = on_closed;
@@ -172,20 +173,22 @@ static void end_shards(RtcServer *server, void (*end)(void *shard), void (*on_cl
   for (size_t i = 0; i < server->shard_count; i++) {
     RtcShard *shard = &server->shards[i];
     rtc_server_keep(server); /* for the message: its worker may close the shard before it comes */
-    if (rtc_worker_post(shard->worker, end, shard) != RTC_OK)
+    RtcLetter *letter = drain ? &shard->letters.drain : &shard->letters.close;
+    *letter = (RtcLetter){.fn = drain ? drain_shard : close_shard, .arg = shard};
+    if (rtc_worker_post_letter(shard->worker, letter) != RTC_OK)
       rtc_server_let_go(server); /* its worker has stopped, and has closed the shard before */
   }
   rtc_server_let_go(server);
 }
 
 void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg) {
-  end_shards(server, close_shard, on_closed, arg);
+  end_shards(server, false, on_closed, arg);
 }
 
 void rtc_server_drain(RtcServer *server, uint32_t deadline_ms, void (*on_closed)(void *arg),
                       void *arg) {
   server->drain_deadline_us = rtc_clock_now_us() + (int64_t)deadline_ms * RTC_US_PER_MS;
-  end_shards(server, drain_shard, on_closed, arg);
+  end_shards(server, true, on_closed, arg);
 }
 
 void rtc_server_destroy(RtcServer *server) {

@@ -57,6 +57,9 @@ typedef struct RtcShard {
   RtcShardState state;
   bool draining;  /* no new sessions; it closes itself after the last one */
   RtcTimer drain; /* the drain's deadline */
+  struct {
+    RtcLetter start, drain, close; /* each is posted once at most */
+  } letters;
 } RtcShard;
 
 /* The library's log of this shard. */

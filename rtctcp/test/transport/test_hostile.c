@@ -260,7 +260,7 @@ static void handshake_that_can_not_begin_ends_the_session(void **state) {
   atomic_store(&no_memory, false);
   assert_true(result == PEER_OK || result == PEER_EOF);
   assert_int_equal(host_state(session), CLOSED);
-  host_await_closed(session, RTC_CLOSE_DTLS);
+  host_await_closed(session, RTC_CLOSE_NO_MEMORY);
 }
 
 /* -- Publishers and players -- */
