@@ -475,7 +475,8 @@ static void losing_all_at_once_is_one_loss(void **state) {
 }
 
 int main(void) {
-  static HostConfig both = {.also_listen = "[::1]:0", .grace_ms = 60000};
+  static HostConfig both = {
+      .also_listen = "[::1]:0", .grace_ms = 60000, .session_timeout_ms = 120000};
   static HostConfig short_timeout = {.also_listen = "[::1]:0", .session_timeout_ms = 1500};
 #define CASE(function, config)                                                                     \
   cmocka_unit_test_prestate_setup_teardown(function, host_setup, host_teardown, config)
