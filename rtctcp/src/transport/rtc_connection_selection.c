@@ -62,11 +62,10 @@ static bool outranks(const RtcTcpConn *a, const RtcTcpConn *b) {
 void rtc_connection_nominate(RtcConnection *connection, RtcTcpConn *tcp, uint32_t priority,
                              bool restarted) {
   const RtcTcpConn *selected = connection->selected;
-  tcp->nominated = true;
   tcp->priority = priority;
   if (tcp == selected)
     end_contention(connection);
-  else if (restarted || tcp->contends || !selected->nominated || outranks(tcp, selected))
+  else if (restarted || tcp->contends || outranks(tcp, selected))
     rtc_connection_select(connection, tcp);
   else
     tcp->contends = true;

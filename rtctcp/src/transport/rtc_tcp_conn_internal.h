@@ -21,9 +21,8 @@ struct RtcTcpConn {
   RtcAddress peer;
   char peer_text[RTC_ADDRESS_TEXT_MAX];
   bool restarted;    /* has proven the credentials of the ICE restart that is pending */
-  bool nominated;    /* a request has said USE-CANDIDATE */
   bool contends;     /* it was nominated after the selected one, which it does not outrank */
-  uint32_t priority; /* what the nomination said (RFC 8445 section 7.1.1) */
+  uint32_t priority; /* of its nomination (RFC 8445 section 7.1.1); 0: it was not nominated */
   bool admitted;     /* counted by the shard's admission, as not authenticated */
   bool blocked;      /* the socket takes no more: the coroutine awaits that it does */
   RtcIo io;

@@ -556,7 +556,7 @@ static void strangers_do_not_prolong_the_grace(void **state) {
 }
 
 int main(void) {
-  static HostConfig long_grace = {.grace_ms = 60000};
+  static HostConfig long_grace = {.grace_ms = 60000, .session_timeout_ms = 120000};
   static HostConfig two_listeners = {.also_listen = "[::1]:0", .grace_ms = 60000};
   static HostConfig two_seconds = {.grace_ms = 2000};
   static HostConfig short_grace = {.grace_ms = 400};

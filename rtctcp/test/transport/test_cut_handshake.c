@@ -142,7 +142,7 @@ static void handshake_is_cut_twice(void **state) {
 }
 
 int main(void) {
-  static HostConfig long_grace = {.grace_ms = 60000, .session_timeout_ms = 120000};
+  static HostConfig long_grace = {.grace_ms = 60000, .session_timeout_ms = 600000};
 #define CASE(function)                                                                             \
   cmocka_unit_test_prestate_setup_teardown(function, host_setup, host_teardown, &long_grace)
   const struct CMUnitTest tests[] = {

@@ -390,6 +390,24 @@ static void send_keyframe(void *arg) {
   }
 }
 
+/* What waits for a full conn is not sent on a standby that is answered meanwhile. */
+static void full_conn_does_not_spill_over(void **state) {
+  const PeerConfig config = {.receive_buffer = 4096};
+  HostSession *session = host_open(*state, &config);
+  Video video = {.session = session};
+  uint8_t frame[PEER_MEDIA_MAX];
+  size_t len;
+  join(session, 0, PEER_USE_CANDIDATE);
+  join(session, 1, 0);
+  assert_int_equal(peer_handshake(session->peer, PEER_TIMEOUT_MS), PEER_OK);
+  host_await_state(session, CONNECTED);
+  host_run(session->host, send_keyframe, &video);
+  request(session, 1, 0);
+  assert_int_equal(peer_receive_frame(session->peer, 1, frame, sizeof frame, &len, 50),
+                   PEER_TIMEOUT);
+  end(session);
+}
+
 /* What waited for a full conn goes out on the standby as soon as the conn is lost, by nobody's
  * doing; but for the frame that was cut, instead of which a keyframe is asked for. */
 static void what_waited_goes_out_on_the_standby(void **state) {
@@ -475,7 +493,8 @@ static void losing_all_at_once_is_one_loss(void **state) {
 }
 
 int main(void) {
-  static HostConfig both = {.also_listen = "[::1]:0", .grace_ms = 60000};
+  static HostConfig both = {
+      .also_listen = "[::1]:0", .grace_ms = 60000, .session_timeout_ms = 120000};
   static HostConfig short_timeout = {.also_listen = "[::1]:0", .session_timeout_ms = 1500};
 #define CASE(function, config)                                                                     \
   cmocka_unit_test_prestate_setup_teardown(function, host_setup, host_teardown, config)
@@ -494,6 +513,7 @@ int main(void) {
       CASE(silent_standby_is_released_alone, &short_timeout),
       CASE(next_packet_comes_on_the_standby, &both),
       CASE(standby_that_was_heard_last_is_taken, &both),
+      CASE(full_conn_does_not_spill_over, &both),
       CASE(what_waited_goes_out_on_the_standby, &both),
       CASE(handshake_goes_on_over_the_standby, &both),
       CASE(losing_all_at_once_is_one_loss, &both),
