@@ -85,7 +85,9 @@ static int width_of_moments(void) {
 static void write_table(FILE *file, const EndingsCell *cells, size_t count) {
   char text[ENDINGS_TEXT_MAX];
   int widths[ENDING_COUNT];
-  fprintf(file, "\n%-*s", width_of_moments(), "");
+  fputs("\nWhy CLOSED, or =the state that the session goes on in / why the TCP conns ended\n",
+        file);
+  fprintf(file, "%-*s", width_of_moments(), "");
   for (Ending ending = 0; ending < ENDING_COUNT; ending++) {
     widths[ending] = width_of(cells, count, ending);
     if (widths[ending])
