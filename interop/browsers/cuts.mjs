@@ -76,12 +76,12 @@ export class Cuts {
     return conns.map((all, i) => all.slice(counts[i]));
   }
 
-  /* The longest standstill since the cut, once everybody is back and the picture moves. */
+  /* The outage since the cut, once everybody is back and the picture moves. */
   async awaitPicture(sessions, counts, at) {
     let still;
     await until(async () => {
       const fresh = await this.freshConns(sessions, counts);
-      still = await this.picture.longestStandstill(at);
+      still = await this.picture.outage(at);
       const back = fresh.every((all) => all.some((conn) => conn.serverFrames.length > 0));
       return back && clock() - still.to > STEADY_MS;
     }, WATCHED_MS);
@@ -172,7 +172,7 @@ export class Cuts {
       await sleep(STALL_MS);
       conns.forEach((conn) => conn.pass());
       await sleep(WATCHED_MS - STALL_MS);
-      return { at, still: await this.picture.longestStandstill(at) };
+      return { at, still: await this.picture.outage(at) };
     });
     const backMs = result.still.to - result.at;
     const excuse = backMs <= BACK_MS ? ''

@@ -1,5 +1,7 @@
 // Watches the played picture in its page: when a frame was shown that differs from the one before.
 
+const LONG_MS = 400; // a standstill that is seen as one
+
 /* Runs in the page. A frame that was decoded and shown again is none that moves: what counts is
  * that the drawn pixels are others. Times are [ms since 1970]. */
 function startPicture() {
@@ -32,20 +34,29 @@ export class Picture {
     this.page = page;
   }
 
-  /* The longest time without a new picture that ended after `since`: { from, to, ms }; one that
-   * goes on still ends now. */
-  async longestStandstill(since) {
+  /* The times without a new picture that ended after `since`, each { from, to, ms }; the last one
+   * may go on, and ends now. */
+  async standstills(since) {
     const { moved, now } = await this.page.evaluate(() => ({
       moved: window.picture.moved,
       now: performance.timeOrigin + performance.now(),
     }));
     const ends = [...moved, now];
-    let longest = { ms: 0, from: now, to: now };
-    for (let i = 1; i < ends.length; i += 1) {
-      const [from, to] = [ends[i - 1], ends[i]];
-      if (to > since && to - from > longest.ms) longest = { from, to, ms: to - from };
-    }
-    return longest;
+    return ends.slice(1).map((to, i) => ({ from: ends[i], to, ms: to - ends[i] }))
+      .filter(({ to }) => to > since);
+  }
+
+  async longestStandstill(since) {
+    const all = await this.standstills(since);
+    return all.reduce((longest, each) => (each.ms > longest.ms ? each : longest));
+  }
+
+  /* From the first long standstill to the end of the last one: a frame or two may come between. */
+  async outage(since) {
+    const long = (await this.standstills(since)).filter(({ ms }) => ms > LONG_MS);
+    if (long.length === 0) return this.longestStandstill(since);
+    const [from, to] = [long[0].from, long.at(-1).to];
+    return { from, to, ms: to - from };
   }
 
   async stop() {

@@ -8,7 +8,7 @@ const STILL_MS = 1000; // a restart of a healthy session: media never stops for 
 const WATCHED_MS = 2000;
 const STEADY_MS = 600; // the picture has moved for so long: it is back
 /* Chrome says so after 5 to 7 s, the page then waits for a second. */
-const BACK_MS = 15000;
+const BACK_MS = 25000; // usually 6 to 10 s
 const REFUSED_MS = 1500;
 const RELEASE_MS = 3000;
 
@@ -99,7 +99,7 @@ export class Restarts {
     const at = clock();
     await destroy(before.conns);
     const { result: back, spans } = await this.watch(() => until(async () => {
-      const { ms, to } = await this.picture.longestStandstill(at);
+      const { ms, to } = await this.picture.outage(at);
       return ms > STILL_MS && clock() - to > STEADY_MS && ms;
     }, BACK_MS));
     const excuse = back ? '' : causeOf({ from: at, to: clock(), ms: BACK_MS }, spans, 0);
