@@ -20,9 +20,6 @@ const STOP_TIMEOUT_MS = 2000;
 const START_UP_MS = 2000; // of the sender's rate control
 const NAME = 'comeback';
 
-/* A browser that can't come back on its own restarts ICE, but not before it has tried for 5 s. */
-const GRACE_S = 10;
-
 /* Two tabs, one publishing and one playing what it does: { publisher, player }, each a Session. */
 async function openSessions({ report, chrome, proxy }) {
   const publisher = new Session(await chrome.open(`/?publish=${NAME}`), 'publisher', proxy);
@@ -78,7 +75,7 @@ async function checkAll(parts, names) {
 async function run(report, program, names) {
   const proxy = await Proxy.start();
   const server = await Server.start(path.resolve(program),
-    ['--candidate', `127.0.0.1:${proxy.port}`, '--reconnect-grace', `${GRACE_S}`]);
+    ['--candidate', `127.0.0.1:${proxy.port}`]);
   process.on('exit', () => server.kill());
   proxy.target = Number(new URL(server.url).port);
   try {

@@ -82,7 +82,8 @@ export class Restarter {
   onState(state) {
     clearTimeout(this.timer);
     if (state !== 'disconnected' && state !== 'failed') return;
-    this.timer = setTimeout(() => this.run().catch(this.fail), PATIENCE_MS);
+    this.timer = setTimeout(() => this.run().catch(this.fail),
+      state === 'failed' ? 0 : PATIENCE_MS);
   }
 
   async run() {

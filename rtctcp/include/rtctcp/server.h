@@ -59,7 +59,7 @@ typedef struct RtcServerStats {
   uint64_t handshakes; /* DTLS handshakes that ended well */
 } RtcServerStats;
 
-/* Sets every default: no listener; 10 s, 30 s, 5 s; the caps of the README. */
+/* Sets every default: no listener; 10 s, 30 s, 10 s; the caps of the README. */
 RTC_API void rtc_server_config_init(RtcServerConfig *config);
 
 /* Binds and listens at once, so that a port in use is told here; accepts begin on the workers.

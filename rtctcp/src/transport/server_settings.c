@@ -9,7 +9,7 @@ void rtc_server_config_init(RtcServerConfig *config) {
   *config = (RtcServerConfig){
       .first_frame_timeout_ms = 10 * 1000,
       .session_timeout_ms = 30 * 1000,
-      .reconnect_grace_ms = 5 * 1000,
+      .reconnect_grace_ms = 10 * 1000,
       .unauthenticated_max = 1024,
       .unauthenticated_per_address_max = 256,
       .connections_max = 100 * 1000,

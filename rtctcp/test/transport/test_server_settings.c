@@ -48,7 +48,7 @@ static void defaults_are_as_told(void **state) {
   rtc_server_config_init(&config);
   assert_int_equal(config.first_frame_timeout_ms, 10000);
   assert_int_equal(config.session_timeout_ms, 30000);
-  assert_int_equal(config.reconnect_grace_ms, 5000);
+  assert_int_equal(config.reconnect_grace_ms, 10000);
   assert_int_equal(config.listen_count + config.candidate_count + config.worker_count, 0);
   assert_true(config.unauthenticated_max > 0 && config.unauthenticated_per_address_max > 0 &&
               config.connections_max > 0);
