@@ -70,7 +70,8 @@ static void on_keyframe_wanted(void *arg) {
   must_be_called(session, session->connection);
   if (session->hooks[MODEL_CALLBACK_KEYFRAME].action == MODEL_ACTION_NOTHING)
     return;
-  walk->called[walk->called_count++ % 64] = (int)(session - walk->sessions);
+  walk->called[walk->called_count++ % 64] =
+      (WalkCall){.session = (int)(session - walk->sessions), .told = session->told_count};
   run_hook(session, MODEL_CALLBACK_KEYFRAME);
 }
 

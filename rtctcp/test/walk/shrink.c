@@ -94,12 +94,12 @@ static void make_step(Walk *walk, WalkRandom *random) {
   }
 }
 
-static void walk_at_random(uint64_t seed) {
+static void walk_at_random(uint64_t seed, int64_t end_us) {
   WalkRandom random = {seed};
   record->seed = seed;
   record->count = 0;
   Walk *walk = make_walk(PATIENCE_US, false);
-  while (record->count < WALK_STEPS) {
+  while (record->count < WALK_STEPS && walk_real_time() < end_us) {
     make_step(walk, &random);
     record->totals.steps++;
   }
@@ -152,7 +152,7 @@ static bool run_child(uint64_t seed, uint64_t walks, int64_t end_us) {
   pid_t child = fork();
   if (child == 0) {
     for (uint64_t i = 0; i < walks && walk_real_time() < end_us; i++)
-      walk_at_random(seed + i);
+      walk_at_random(seed + i, end_us);
     record->ended = true;
     exit(0); /* and here a sanitizer looks for leaks */
   }
