@@ -111,8 +111,8 @@ static bool play_send(Place *at) {
     return false;
   if (!session->stream)
     session->video = event->choice & 1;
-  walk_host_send(at->walk, event->session, 1 + event->more % SEND_MAX, event->more % SEND_LEN_MAX,
-                 event->choice % 8 == 0);
+  size_t len = event->choice & 2 ? SEND_LEN_MAX : event->more % SEND_LEN_MAX;
+  walk_host_send(at->walk, event->session, 1 + event->more % SEND_MAX, len, event->choice % 8 == 0);
   return true;
 }
 
@@ -299,7 +299,7 @@ static bool play_alert(Place *at, bool fatal) {
   uint8_t record[WALK_MEDIA_MAX];
   if (!can_serve(at) || at->model_session->keys != walk_peer_connected(peer))
     return false;
-  if (!at->model_session->keys && peer->final && peer->next > 0)
+  if (!at->model_session->keys && peer->final && (peer->next > 0 || peer->delivered))
     return false;
   const ModelFrame frame = {.kind = fatal ? MODEL_FRAME_FATAL_ALERT : MODEL_FRAME_CLOSE_NOTIFY};
   size_t len = walk_peer_alert(peer, fatal, record);

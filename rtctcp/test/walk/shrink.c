@@ -24,8 +24,9 @@
 /* What a child leaves to its parent. */
 typedef struct Record {
   WalkTotals totals;
-  uint64_t seed; /* of the walk that runs */
-  bool ended;    /* all walks of this child have */
+  uint64_t seed;             /* of the walk that runs */
+  bool ended;                /* all walks of this child have */
+  bool possible[WALK_STEPS]; /* which of a trace's events were, when it was played */
   WalkEvent events[WALK_STEPS];
   size_t count;
   char why[WHY_MAX];
@@ -119,7 +120,8 @@ static void play_trace(const Trace *trace, bool tells) {
   for (size_t i = 0; i < trace->count; i++) {
     if (tells)
       print_event(&trace->events[i]);
-    walk_step(walk, &trace->events[i]);
+    record->possible[i] = true; /* before: it may be the last */
+    record->possible[i] = walk_step(walk, &trace->events[i]);
   }
   end_walk(walk);
 }
@@ -161,6 +163,7 @@ static bool run_child(uint64_t seed, uint64_t walks, int64_t end_us) {
 
 static bool passes(const Trace *trace, bool tells) {
   *record->why = '\0';
+  memset(record->possible, 0, sizeof record->possible);
   fflush(NULL);
   pid_t child = fork();
   if (child == 0) {
@@ -174,6 +177,15 @@ static bool passes(const Trace *trace, bool tells) {
 
 /* -- Shrinking -- */
 
+/* What was not possible, or came behind the failure, did nothing. */
+static void keep_possible(Trace *trace) {
+  size_t count = 0;
+  for (size_t i = 0; i < trace->count; i++)
+    if (record->possible[i])
+      trace->events[count++] = trace->events[i];
+  trace->count = count;
+}
+
 /* Leaves out so many events from one on, if the rest still fails. */
 static bool leave_out(Trace *trace, size_t from, size_t count) {
   static Trace shorter;
@@ -186,6 +198,7 @@ static bool leave_out(Trace *trace, size_t from, size_t count) {
   if (passes(&shorter, false))
     return false;
   *trace = shorter;
+  keep_possible(trace);
   return true;
 }
 
@@ -198,7 +211,7 @@ static void shrink(Trace *trace) {
     for (size_t end = trace->count; end > 0 && walk_real_time() < end_us;) {
       size_t from = end > piece ? end - piece : 0;
       any |= leave_out(trace, from, end - from);
-      end = from;
+      end = from < trace->count ? from : trace->count;
     }
     if (!any || piece > 1)
       piece /= 2;
