@@ -47,5 +47,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(library_and_model_agree_after_every_step),
   };
+  walk_keep_signals();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,22 @@ static void play_trace(const Trace *trace, bool tells) {
 
 /* -- Children -- */
 
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static struct sigaction kept[sizeof faults / sizeof *faults];
+
+void walk_keep_signals(void) {
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+    sigaction(faults[i], NULL, &kept[i]);
+}
+
+static pid_t fork_child(void) {
+  fflush(NULL);
+  pid_t child = fork();
+  for (size_t i = 0; child == 0 && i < sizeof faults / sizeof *faults; i++)
+    sigaction(faults[i], &kept[i], NULL);
+  return child;
+}
+
 static void silence(void) {
   int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
   dup2(null, STDOUT_FILENO);
@@ -150,8 +167,7 @@ static bool await_child(pid_t child) {
 static bool run_child(uint64_t seed, uint64_t walks, int64_t end_us) {
   record->ended = false;
   *record->why = '\0';
-  fflush(NULL);
-  pid_t child = fork();
+  pid_t child = fork_child();
   if (child == 0) {
     for (uint64_t i = 0; i < walks && walk_real_time() < end_us; i++)
       walk_at_random(seed + i, end_us);
@@ -164,8 +180,7 @@ static bool run_child(uint64_t seed, uint64_t walks, int64_t end_us) {
 static bool passes(const Trace *trace, bool tells) {
   *record->why = '\0';
   memset(record->possible, 0, sizeof record->possible);
-  fflush(NULL);
-  pid_t child = fork();
+  pid_t child = fork_child();
   if (child == 0) {
     if (!tells)
       silence();

@@ -153,7 +153,7 @@ void walk_end_turn(Walk *walk) {
   if (walk->turn_conn == MODEL_NONE)
     return;
   walk->turn_conn = MODEL_NONE;
-  walk->turn_read = false;
+  walk->turn_flushes = false;
   agree(walk);
   walk_pass(walk, STEP_US);
 }
@@ -173,7 +173,7 @@ bool walk_step(Walk *walk, const WalkEvent *event) {
   if (walk->called_count > 0)
     take_unforeseen(walk);
   walk->turn_conn = event->conn;
-  walk->turn_read |= event->kind == WALK_EVENT_READ;
+  walk->turn_flushes |= event->kind == WALK_EVENT_READ || event->kind == WALK_EVENT_SEND;
   if (!event->together || !walk_event_may_begin_turn(event))
     walk_end_turn(walk);
   return true;

@@ -79,7 +79,7 @@ typedef struct Walk {
   WalkSession sessions[MODEL_SESSIONS];
   WalkConn conns[MODEL_CONNS];
   int turn_conn;       /* the library has not run since the last event, and this conn may go on */
-  bool turn_read;      /* it has begun with a peer that reads again: see walk_play */
+  bool turn_flushes;   /* what waits for a peer goes out in it: see play.c */
   WalkCall called[64]; /* callbacks that the model does not foresee, in order */
   size_t called_count;
   size_t descriptors;  /* before there was anything */
