@@ -78,6 +78,7 @@ typedef struct Walk {
   uint64_t handshakes; /* of servers that have gone */
   WalkSession sessions[MODEL_SESSIONS];
   WalkConn conns[MODEL_CONNS];
+  unsigned acting;     /* hooks that run, one inside another */
   int turn_conn;       /* the library has not run since the last event, and this conn may go on */
   bool turn_flushes;   /* what waits for a peer goes out in it: see play.c */
   WalkCall called[64]; /* callbacks that the model does not foresee, in order */
