@@ -38,6 +38,8 @@ static const char *check_live_conn(const Walk *walk, int index) {
   MUST(tcp->fd >= 0, "a TCP conn's socket");
   MUST(!conn->eof, "a live TCP conn's socket was shut");
   MUST(!conn->reading || model->owed_count == 0, "an answer has not come");
+  MUST(!conn->reading || (!tcp->blocked && rtc_frame_writer_unsent(&tcp->writer) == 0),
+       "what waited has not gone out");
   return NULL;
 }
 

@@ -53,14 +53,20 @@ ModelCallback walk_event_callback(const WalkEvent *event) {
   return event->choice % MODEL_CALLBACKS;
 }
 
+/* In callbacks that come often, and from deep inside, more of them end a session. */
 ModelHook walk_event_hook(const WalkEvent *event) {
-  static const uint8_t ends[MODEL_ACTIONS] = {
+  static const uint8_t mild[MODEL_ACTIONS] = {
       [MODEL_ACTION_CLOSE] = 3,          [MODEL_ACTION_CLOSE_TCP_CONN] = 6,
       [MODEL_ACTION_GIVE_BACK] = 12,     [MODEL_ACTION_HOLD] = 16,
       [MODEL_ACTION_HOLD_TCP_CONN] = 22, [MODEL_ACTION_RESTART] = 28,
       [MODEL_ACTION_SEND] = UINT8_MAX};
+  static const uint8_t harsh[MODEL_ACTIONS] = {
+      [MODEL_ACTION_CLOSE] = 12,     [MODEL_ACTION_CLOSE_TCP_CONN] = 20,
+      [MODEL_ACTION_GIVE_BACK] = 24, [MODEL_ACTION_HOLD_TCP_CONN] = 28,
+      [MODEL_ACTION_RESTART] = 32,   [MODEL_ACTION_SEND] = UINT8_MAX};
+  bool often = walk_event_callback(event) >= MODEL_CALLBACK_RTP;
   bool own = event->more % 2;
-  return (ModelHook){.action = action_at(ends, event->choice / MODEL_CALLBACKS),
+  return (ModelHook){.action = action_at(often ? harsh : mild, event->choice / MODEL_CALLBACKS),
                      .target = own ? event->session : event->more / 2 % MODEL_SESSIONS};
 }
 
@@ -74,6 +80,7 @@ bool walk_event_may_begin_turn(const WalkEvent *event) {
   return event->kind == WALK_EVENT_BIND || event->kind == WALK_EVENT_MEDIA ||
          event->kind == WALK_EVENT_ODD || event->kind == WALK_EVENT_READ ||
          event->kind == WALK_EVENT_ACT || event->kind == WALK_EVENT_SEND ||
+         event->kind == WALK_EVENT_CLOSE_NOTIFY || event->kind == WALK_EVENT_FATAL_ALERT ||
          event->kind == WALK_EVENT_CLOSE_TCP_CONN || event->kind == WALK_EVENT_GIVE_BACK_TCP_CONN;
 }
 
@@ -167,7 +174,7 @@ WalkEvent walk_random_event(WalkRandom *random) {
   event.choice = (uint8_t)walk_random_below(random, 256);
   event.cut = random_cut(random);
   event.more = (uint16_t)walk_random_below(random, 65536);
-  event.together = walk_event_may_begin_turn(&event) && walk_random_below(random, 4) == 0;
+  event.together = walk_event_may_begin_turn(&event) && walk_random_below(random, 3) == 0;
   walk_random_place(random, &event);
   return event;
 }

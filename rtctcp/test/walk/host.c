@@ -19,7 +19,9 @@
 static void run_hook(WalkSession *session, ModelCallback callback) {
   ModelHook hook = session->hooks[callback];
   session->hooks[callback] = (ModelHook){0};
+  session->walk->acting++;
   walk_host_act(session->walk, hook.target, hook.action);
+  session->walk->acting--;
 }
 
 static void must_be_called(const WalkSession *session, const RtcConnection *connection) {
@@ -63,14 +65,16 @@ static void on_rtcp(RtcConnection *connection, const uint8_t *packet, size_t len
   run_hook(session, MODEL_CALLBACK_RTCP);
 }
 
-/* When a queue drops, the model can't know: it is told. */
+/* When a queue drops, the model can't know: it is told, and acts behind all that it foresees. So
+ * must the host, who waits with this hook while he is in another one. */
 static void on_keyframe_wanted(void *arg) {
   WalkSession *session = arg;
   Walk *walk = session->walk;
   must_be_called(session, session->connection);
-  if (session->hooks[MODEL_CALLBACK_KEYFRAME].action == MODEL_ACTION_NOTHING)
+  if (walk->acting > 0 || session->hooks[MODEL_CALLBACK_KEYFRAME].action == MODEL_ACTION_NOTHING)
     return;
-  walk->called[walk->called_count++ % 64] = (int)(session - walk->sessions);
+  walk->called[walk->called_count++ % 64] =
+      (WalkCall){.session = (int)(session - walk->sessions), .told = session->told_count};
   run_hook(session, MODEL_CALLBACK_KEYFRAME);
 }
 

@@ -33,10 +33,19 @@ static bool is_live(const Place *at) {
          at->model_conn->state == MODEL_CONN_PACKETS;
 }
 
-/* A new frame can begin. In a turn that a peer begins by reading, what has waited goes out first,
- * and may bring about a callback: the model can't tell what comes of frames behind that. */
+/* The model can't tell what comes of this frame: before it, in the same turn, a send queue may call
+ * the host, who acts. */
+static bool is_unclear(const Place *at) {
+  const Walk *walk = at->walk;
+  bool armed = false;
+  for (int s = 0; s < MODEL_SESSIONS; s++)
+    armed |= walk->sessions[s].hooks[MODEL_CALLBACK_KEYFRAME].action != MODEL_ACTION_NOTHING;
+  return walk->turn_conn != MODEL_NONE && (walk->turn_flushes || armed);
+}
+
+/* A new frame can begin. */
 static bool can_begin(const Place *at) {
-  return is_live(at) && !at->walk->turn_read && at->walk_conn->out_len == 0 &&
+  return is_live(at) && !is_unclear(at) && at->walk_conn->out_len == 0 &&
          at->model_conn->owed_count < MODEL_OWED_MAX - 1;
 }
 
@@ -111,8 +120,8 @@ static bool play_send(Place *at) {
     return false;
   if (!session->stream)
     session->video = event->choice & 1;
-  walk_host_send(at->walk, event->session, 1 + event->more % SEND_MAX, event->more % SEND_LEN_MAX,
-                 event->choice % 8 == 0);
+  size_t len = event->choice & 2 ? SEND_LEN_MAX : event->more % SEND_LEN_MAX;
+  walk_host_send(at->walk, event->session, 1 + event->more % SEND_MAX, len, event->choice % 8 == 0);
   return true;
 }
 
@@ -168,7 +177,7 @@ static bool play_read(Place *at) {
 }
 
 static bool play_fin(Place *at) {
-  if (!is_live(at) || at->walk->turn_read)
+  if (!is_live(at) || is_unclear(at))
     return false;
   walk_conn_fin(at->walk, at->conn);
   at->walk_conn->out_len = at->walk_conn->out_sent = 0;
@@ -194,7 +203,7 @@ static bool play_reset(Place *at) {
 }
 
 static bool play_rest(Place *at) {
-  if (!is_live(at) || at->walk->turn_read || at->walk_conn->out_len == 0)
+  if (!is_live(at) || is_unclear(at) || at->walk_conn->out_len == 0)
     return false;
   walk_conn_send_rest(at->walk, at->conn);
   return true;
@@ -299,7 +308,7 @@ static bool play_alert(Place *at, bool fatal) {
   uint8_t record[WALK_MEDIA_MAX];
   if (!can_serve(at) || at->model_session->keys != walk_peer_connected(peer))
     return false;
-  if (!at->model_session->keys && peer->final && peer->next > 0)
+  if (!at->model_session->keys && peer->final && (peer->next > 0 || peer->delivered))
     return false;
   const ModelFrame frame = {.kind = fatal ? MODEL_FRAME_FATAL_ALERT : MODEL_FRAME_CLOSE_NOTIFY};
   size_t len = walk_peer_alert(peer, fatal, record);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,9 @@
 /* What a child leaves to its parent. */
 typedef struct Record {
   WalkTotals totals;
-  uint64_t seed; /* of the walk that runs */
-  bool ended;    /* all walks of this child have */
+  uint64_t seed;             /* of the walk that runs */
+  bool ended;                /* all walks of this child have */
+  bool possible[WALK_STEPS]; /* which of a trace's events were, when it was played */
   WalkEvent events[WALK_STEPS];
   size_t count;
   char why[WHY_MAX];
@@ -94,12 +96,12 @@ static void make_step(Walk *walk, WalkRandom *random) {
   }
 }
 
-static void walk_at_random(uint64_t seed) {
+static void walk_at_random(uint64_t seed, int64_t end_us) {
   WalkRandom random = {seed};
   record->seed = seed;
   record->count = 0;
   Walk *walk = make_walk(PATIENCE_US, false);
-  while (record->count < WALK_STEPS) {
+  while (record->count < WALK_STEPS && walk_real_time() < end_us) {
     make_step(walk, &random);
     record->totals.steps++;
   }
@@ -119,12 +121,29 @@ static void play_trace(const Trace *trace, bool tells) {
   for (size_t i = 0; i < trace->count; i++) {
     if (tells)
       print_event(&trace->events[i]);
-    walk_step(walk, &trace->events[i]);
+    record->possible[i] = true; /* before: it may be the last */
+    record->possible[i] = walk_step(walk, &trace->events[i]);
   }
   end_walk(walk);
 }
 
 /* -- Children -- */
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static struct sigaction kept[sizeof faults / sizeof *faults];
+
+void walk_keep_signals(void) {
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+    sigaction(faults[i], NULL, &kept[i]);
+}
+
+static pid_t fork_child(void) {
+  fflush(NULL);
+  pid_t child = fork();
+  for (size_t i = 0; child == 0 && i < sizeof faults / sizeof *faults; i++)
+    sigaction(faults[i], &kept[i], NULL);
+  return child;
+}
 
 static void silence(void) {
   int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -148,11 +167,10 @@ static bool await_child(pid_t child) {
 static bool run_child(uint64_t seed, uint64_t walks, int64_t end_us) {
   record->ended = false;
   *record->why = '\0';
-  fflush(NULL);
-  pid_t child = fork();
+  pid_t child = fork_child();
   if (child == 0) {
     for (uint64_t i = 0; i < walks && walk_real_time() < end_us; i++)
-      walk_at_random(seed + i);
+      walk_at_random(seed + i, end_us);
     record->ended = true;
     exit(0); /* and here a sanitizer looks for leaks */
   }
@@ -161,8 +179,8 @@ static bool run_child(uint64_t seed, uint64_t walks, int64_t end_us) {
 
 static bool passes(const Trace *trace, bool tells) {
   *record->why = '\0';
-  fflush(NULL);
-  pid_t child = fork();
+  memset(record->possible, 0, sizeof record->possible);
+  pid_t child = fork_child();
   if (child == 0) {
     if (!tells)
       silence();
@@ -173,6 +191,15 @@ static bool passes(const Trace *trace, bool tells) {
 }
 
 /* -- Shrinking -- */
+
+/* What was not possible, or came behind the failure, did nothing. */
+static void keep_possible(Trace *trace) {
+  size_t count = 0;
+  for (size_t i = 0; i < trace->count; i++)
+    if (record->possible[i])
+      trace->events[count++] = trace->events[i];
+  trace->count = count;
+}
 
 /* Leaves out so many events from one on, if the rest still fails. */
 static bool leave_out(Trace *trace, size_t from, size_t count) {
@@ -186,6 +213,7 @@ static bool leave_out(Trace *trace, size_t from, size_t count) {
   if (passes(&shorter, false))
     return false;
   *trace = shorter;
+  keep_possible(trace);
   return true;
 }
 
@@ -198,7 +226,7 @@ static void shrink(Trace *trace) {
     for (size_t end = trace->count; end > 0 && walk_real_time() < end_us;) {
       size_t from = end > piece ? end - piece : 0;
       any |= leave_out(trace, from, end - from);
-      end = from;
+      end = from < trace->count ? from : trace->count;
     }
     if (!any || piece > 1)
       piece /= 2;

@@ -13,6 +13,9 @@ typedef struct WalkTotals {
   int64_t took_us;
 } WalkTotals;
 
+/* Before cmocka catches signals: in a walk they are whoever's they were, a sanitizer's for one. */
+void walk_keep_signals(void);
+
 /* Walks that begin with this seed, until so many steps are made or so much time has passed.
  * time_us  0: no limit
  * false: one has failed; its trace was printed */

@@ -60,23 +60,30 @@ void walk_settle(Walk *walk) {
 
 /* What only OpenSSL and the send queue know comes from the library; the model says whether it may
  * be. */
-static void take_unforeseen(Walk *walk) {
+static void take_handshake(Walk *walk, int s) {
   Model *model = &walk->model;
-  for (size_t i = 0; i < walk->called_count; i++)
-    model_called(model, walk->called[i], MODEL_CALLBACK_KEYFRAME);
-  walk->called_count = 0;
-  for (int s = 0; s < MODEL_SESSIONS; s++) {
-    const WalkSession *session = &walk->sessions[s];
-    size_t next = model->sessions[s].told_count;
-    if (!model_alive(model, s) || model->sessions[s].keys || session->told_count <= next)
-      continue;
-    if (session->told[next] == RTC_CONNECTION_STATE_CONNECTED &&
-        walk_peer_may_connect(&session->peer))
-      model_connected(model, s);
-    else if (session->told[next] == RTC_CONNECTION_STATE_CLOSED && session->forged &&
-             session->peer.certified)
-      model_end(model, s, RTC_CLOSE_FINGERPRINT);
+  const WalkSession *session = &walk->sessions[s];
+  size_t next = model->sessions[s].told_count;
+  if (!model_alive(model, s) || model->sessions[s].keys || session->told_count <= next)
+    return;
+  if (session->told[next] == RTC_CONNECTION_STATE_CONNECTED &&
+      walk_peer_may_connect(&session->peer))
+    model_connected(model, s);
+  else if (session->told[next] == RTC_CONNECTION_STATE_CLOSED && session->forged &&
+           session->peer.certified)
+    model_end(model, s, RTC_CLOSE_FINGERPRINT);
+}
+
+static void take_unforeseen(Walk *walk) {
+  for (size_t i = 0; i < walk->called_count; i++) {
+    const WalkCall *call = &walk->called[i];
+    if (walk->model.sessions[call->session].told_count < call->told)
+      take_handshake(walk, call->session);
+    model_called(&walk->model, call->session, MODEL_CALLBACK_KEYFRAME);
   }
+  walk->called_count = 0;
+  for (int s = 0; s < MODEL_SESSIONS; s++)
+    take_handshake(walk, s);
 }
 
 static const char *find_difference(Walk *walk) {
@@ -146,7 +153,7 @@ void walk_end_turn(Walk *walk) {
   if (walk->turn_conn == MODEL_NONE)
     return;
   walk->turn_conn = MODEL_NONE;
-  walk->turn_read = false;
+  walk->turn_flushes = false;
   agree(walk);
   walk_pass(walk, STEP_US);
 }
@@ -166,7 +173,7 @@ bool walk_step(Walk *walk, const WalkEvent *event) {
   if (walk->called_count > 0)
     take_unforeseen(walk);
   walk->turn_conn = event->conn;
-  walk->turn_read |= event->kind == WALK_EVENT_READ;
+  walk->turn_flushes |= event->kind == WALK_EVENT_READ || event->kind == WALK_EVENT_SEND;
   if (!event->together || !walk_event_may_begin_turn(event))
     walk_end_turn(walk);
   return true;

@@ -62,6 +62,11 @@ typedef struct WalkConn {
   size_t in_len; /* [octets] */
 } WalkConn;
 
+typedef struct WalkCall {
+  int session;
+  size_t told; /* states before it, in this turn */
+} WalkCall;
+
 typedef struct Walk {
   Model model;
   uv_loop_t loop;
@@ -73,9 +78,10 @@ typedef struct Walk {
   uint64_t handshakes; /* of servers that have gone */
   WalkSession sessions[MODEL_SESSIONS];
   WalkConn conns[MODEL_CONNS];
-  int turn_conn;  /* the library has not run since the last event, and this conn may go on */
-  bool turn_read; /* it has begun with a peer that reads again: see walk_play */
-  int called[64]; /* callbacks that the model does not foresee: sessions, in order */
+  unsigned acting;     /* hooks that run, one inside another */
+  int turn_conn;       /* the library has not run since the last event, and this conn may go on */
+  bool turn_flushes;   /* what waits for a peer goes out in it: see play.c */
+  WalkCall called[64]; /* callbacks that the model does not foresee, in order */
   size_t called_count;
   size_t descriptors;  /* before there was anything */
   bool tells;          /* each event is printed */
