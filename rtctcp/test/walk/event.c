@@ -33,6 +33,10 @@ bool walk_event_nominates(const WalkEvent *event) {
   return event->more % 3 == 0;
 }
 
+unsigned walk_event_priority(const WalkEvent *event) {
+  return 1 + event->more / 3 % 3;
+}
+
 /* The action whose choices end behind this one. */
 static ModelAction action_at(const uint8_t ends[MODEL_ACTIONS], unsigned choice) {
   for (int action = 0; action < MODEL_ACTIONS; action++)

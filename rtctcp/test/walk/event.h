@@ -76,6 +76,7 @@ typedef enum WalkBind {
 
 WalkBind walk_event_bind(const WalkEvent *event);
 bool walk_event_nominates(const WalkEvent *event);
+unsigned walk_event_priority(const WalkEvent *event); /* 1 to 3 */
 ModelAction walk_event_action(const WalkEvent *event);
 ModelCallback walk_event_callback(const WalkEvent *event);
 ModelHook walk_event_hook(const WalkEvent *event);

@@ -19,6 +19,13 @@ static void release(Model *model, int conn, RtcTcpClose close) {
   model->tcp_closes[close]++;
 }
 
+static void select_conn(Model *model, ModelSession *s, int conn) {
+  s->selected = conn;
+  for (int c = 0; c < MODEL_CONNS; c++)
+    if (s->conns & 1u << c)
+      model->conns[c].contends = false;
+}
+
 static void detach(Model *model, int conn, RtcTcpClose close) {
   ModelSession *s = &model->sessions[model->conns[conn].session];
   s->conns &= ~(1u << conn);
@@ -65,7 +72,8 @@ void model_accept(Model *model, int conn, int address) {
   model->conns[conn] = (ModelConn){.state = MODEL_CONN_FIRST_FRAME,
                                    .session = MODEL_NONE,
                                    .address = address,
-                                   .heard_us = model->now_us};
+                                   .heard_us = model->now_us,
+                                   .serial = ++model->accepted};
   if (full)
     release(model, conn, RTC_TCP_CLOSE_REFUSED);
 }
@@ -136,7 +144,7 @@ void model_lost(Model *model, int conn, RtcTcpClose close) {
   detach(model, conn, close);
   if (s->conns) {
     if (s->selected == MODEL_NONE)
-      s->selected = find_standby(model, s, true);
+      select_conn(model, s, find_standby(model, s, true));
     return;
   }
   if (close == RTC_TCP_CLOSE_SILENCE) {
@@ -187,6 +195,22 @@ static void resume(Model *model, int session) {
             s->keys ? RTC_CONNECTION_STATE_CONNECTED : RTC_CONNECTION_STATE_CONNECTING);
 }
 
+static bool outranks(const ModelConn *a, const ModelConn *b) {
+  return a->priority != b->priority ? a->priority > b->priority : a->serial > b->serial;
+}
+
+/* A nominated conn takes over if it outranks the selected one, or is nominated twice without a
+ * nomination of the selected one in between. */
+static void nominate(Model *model, int conn, unsigned priority, bool restarted) {
+  ModelConn *c = &model->conns[conn];
+  ModelSession *s = &model->sessions[c->session];
+  c->priority = priority;
+  if (s->selected == conn || restarted || c->contends || outranks(c, &model->conns[s->selected]))
+    select_conn(model, s, conn);
+  else
+    c->contends = true;
+}
+
 static void bound(Model *model, int conn, const ModelFrame *frame) {
   ModelConn *c = &model->conns[conn];
   ModelSession *s = &model->sessions[c->session];
@@ -194,8 +218,10 @@ static void bound(Model *model, int conn, const ModelFrame *frame) {
   c->heard_us = model->now_us;
   c->restarted |= restarted;
   owe(c, 0);
-  if (s->selected == MODEL_NONE || frame->nominates)
-    s->selected = conn;
+  if (s->selected == MODEL_NONE)
+    select_conn(model, s, conn);
+  if (frame->nominates)
+    nominate(model, conn, frame->priority, restarted);
   if (restarted && frame->nominates)
     complete_restart(model, s);
   if (s->state == RTC_CONNECTION_STATE_NEW || s->state == RTC_CONNECTION_STATE_DISCONNECTED)
@@ -254,6 +280,8 @@ static void media(Model *model, int conn, const ModelFrame *frame) {
   } else {
     bool rtcp = frame->kind == MODEL_FRAME_RTCP;
     c->heard_us = model->now_us;
+    if (c->contends)
+      select_conn(model, s, conn);
     s->rtp += !rtcp;
     s->rtcp += rtcp;
     model_called(model, c->session, rtcp ? MODEL_CALLBACK_RTCP : MODEL_CALLBACK_RTP);

@@ -73,6 +73,9 @@ typedef struct ModelConn {
   int64_t heard_us; /* or accepted */
   int early_frames;
   bool restarted;           /* has proven the credentials of the pending ICE restart */
+  bool contends;            /* nominated, and outranked by the selected one */
+  unsigned priority;        /* of its nomination; 0: none */
+  unsigned serial;          /* of all conns of the walk: the newer has the greater one */
   unsigned held;            /* handles of the host */
   int owed[MODEL_OWED_MAX]; /* answers that were not read yet: 0 or an error code, oldest first */
   size_t owed_count;
@@ -115,6 +118,7 @@ typedef struct Model {
   ModelConn conns[MODEL_CONNS];
   uint64_t closes[RTC_CLOSE_COUNT];
   uint64_t tcp_closes[RTC_TCP_CLOSE_COUNT];
+  unsigned accepted; /* conns, in all */
 } Model;
 
 /* What a frame of a peer is to the library, once all of it has come. */
@@ -145,6 +149,7 @@ typedef struct ModelFrame {
   unsigned serial;
   int generation;
   bool wrong_password, controlled, nominates;
+  unsigned priority; /* 1 and up */
   /* DTLS */
   unsigned flight;
   size_t datagram;

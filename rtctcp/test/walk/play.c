@@ -14,7 +14,7 @@
 #define DRAIN_MAX_MS    20000
 #define FRAME_BIG       2048
 #define FOREIGN_TEXT    "GET / HTTP/1.1\r\n"
-#define PEER_PRIORITY   0x6e7f1eff
+#define PEER_PRIORITY   0x6e7f1e00 /* with the lowest octet left to the events */
 #define STUN_LAST_OCTET 1
 
 /* One conn, with the session that it is attached to, or that the event names. */
@@ -242,7 +242,8 @@ static ModelFrame bind_frame(const Place *at, int session) {
                       .generation = s->current,
                       .wrong_password = way == WALK_BIND_WRONG_PASSWORD,
                       .controlled = way == WALK_BIND_CONTROLLED,
-                      .nominates = walk_event_nominates(at->event)};
+                      .nominates = walk_event_nominates(at->event),
+                      .priority = walk_event_priority(at->event)};
   if (way == WALK_BIND_PENDING && s->pending != MODEL_NONE)
     frame.generation = s->pending;
   if (way == WALK_BIND_OLD && s->generation > 0)
@@ -254,7 +255,7 @@ static void write_request(const Place *at, const ModelFrame *frame, StunPacket *
   const WalkIce *ice =
       &at->walk->sessions[frame->session].ice[frame->generation % WALK_GENERATIONS_KEPT];
   uint8_t number[8] = {PEER_PRIORITY >> 24, PEER_PRIORITY >> 16 & 0xff, PEER_PRIORITY >> 8 & 0xff,
-                       PEER_PRIORITY & 0xff};
+                       (uint8_t)frame->priority};
   char username[2 * RTC_SDP_CREDENTIAL_MAX];
   snprintf(username, sizeof username, "%s:%s", frame->serial ? ice->ufrag : "000nobody",
            ice->remote_ufrag);
