@@ -148,16 +148,24 @@ static RtcError act(RtcTcpConn *tcp, unsigned events) {
   return events & RTC_IO_READABLE ? read_frames(tcp) : RTC_OK;
 }
 
-/* One wait, and what it brought. */
-static RtcError serve(RtcTcpConn *tcp) {
+static int64_t deadline_of(const RtcTcpConn *tcp) {
   const RtcServerSettings *settings = tcp->shard->settings;
   bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
-  unsigned events;
-  int64_t timeout_us = stranger ? settings->first_frame_timeout_us : settings->session_timeout_us;
+  return tcp->heard_us +
+         (stranger ? settings->first_frame_timeout_us : settings->session_timeout_us);
+}
+
+/* One wait, and what it brought. The deadline is judged after a read: what came in time is only
+ * heard late if the worker was held up; and before another wait: a flood must not put it off. */
+static RtcError serve(RtcTcpConn *tcp) {
+  unsigned events = RTC_IO_READABLE;
   rtc_coroutine_allow_yield(tcp->shard->worker);
-  RtcError error = rtc_io_wait(&tcp->io, tcp->heard_us + timeout_us, &events);
+  RtcError error = rtc_io_wait(&tcp->io, deadline_of(tcp), &events);
   rtc_coroutine_forbid_yield(tcp->shard->worker);
-  return error ? error : act(tcp, events);
+  if (!error || error == RTC_ERROR_TIMEOUT)
+    error = act(tcp, events);
+  bool late = rtc_worker_now(tcp->shard->worker) >= deadline_of(tcp);
+  return !error && late ? RTC_ERROR_TIMEOUT : error;
 }
 
 static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
