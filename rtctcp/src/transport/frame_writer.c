@@ -129,6 +129,8 @@ RtcError rtc_frame_writer_flush(RtcFrameWriter *writer, int fd, uint8_t *chunk, 
     size_t len = take_control(writer, chunk, cap);
     if (fill && !writer->first)
       len += fill(chunk + len, cap - len, arg);
+    if (len == 0) /* a callback of the fill may have had a last word */
+      len = take_control(writer, chunk, cap);
     if (len == 0)
       break;
     error = send_chunk(writer, fd, chunk, len);

@@ -231,6 +231,34 @@ static void writer_is_flushed_inside_its_own_flush(void **state) {
   close(nest.fds[1]);
 }
 
+/* The callback ends the session, and there is no media any more. */
+static size_t end_in_fill(uint8_t *out, size_t cap, void *arg) {
+  static const uint8_t last_word[40] = {1};
+  Nest *nest = arg;
+  (void)out;
+  (void)cap;
+  if (!nest->filled)
+    assert_int_equal(rtc_frame_writer_control(&nest->writer, last_word, sizeof last_word), RTC_OK);
+  nest->filled = true;
+  return 0;
+}
+
+/* A fill that gives nothing but a last word is the end of the TCP conn: no later flush sends it. */
+static void last_word_of_an_empty_fill_goes_out(void **state) {
+  (void)state;
+  Nest nest = {.filled = false};
+  uint8_t chunk[4096], got[64];
+  rtc_frame_writer_init(&nest.writer);
+  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, nest.fds), 0);
+  assert_int_equal(
+      rtc_frame_writer_flush(&nest.writer, nest.fds[0], chunk, sizeof chunk, end_in_fill, &nest),
+      RTC_OK);
+  assert_int_equal(recv(nest.fds[1], got, sizeof got, MSG_DONTWAIT), 2 + 40);
+  rtc_frame_writer_finish(&nest.writer);
+  close(nest.fds[0]);
+  close(nest.fds[1]);
+}
+
 /* -- A source in the middle of its fan-out -- */
 
 typedef enum Deed {
@@ -602,6 +630,7 @@ int main(void) {
       CASE(session_ends_itself_while_it_is_sent_to),
       CASE(session_ends_itself_between_a_send_and_a_read),
       cmocka_unit_test(writer_is_flushed_inside_its_own_flush),
+      cmocka_unit_test(last_word_of_an_empty_fill_goes_out),
       CASE(source_survives_what_a_host_does_during_its_fan_out),
       CASE(hosts_act_in_every_state),
       CASE(server_is_closed_inside_a_foreign_sockets_callback),
