@@ -1,6 +1,7 @@
 /* Takes a snapshot of each worker in turn, and writes them as JSON, see debug.h. */
 #include "debug.h"
 
+#include "round.h"
 #include "snapshot.h"
 #include "text.h"
 
@@ -10,35 +11,14 @@
 #include <time.h>
 
 typedef struct DebugJob {
-  HttpJob job;
-  Host *host; /* borrowed */
-  RtcError error;
-  size_t count;         /* of snapshots; the next worker to ask */
+  RoundJob round;
   Snapshot snapshots[]; /* one for each worker */
 } DebugJob;
 
-/* ---- Gathering ------------------------------------------------------------------------------- */
-
-static void gather(void *arg);
-
-/* Sends the job to the next worker, or back to HTTP. */
-static void pass_on(DebugJob *job) {
-  if (job->count < job->host->worker_count) {
-    RtcError error = rtc_worker_post(job->host->workers[job->count].worker, gather, job);
-    if (error == RTC_OK)
-      return;
-    job->error = error;
-  }
-  http_job_done(&job->job);
-}
-
-static void gather(void *arg) {
-  DebugJob *job = arg;
-  Snapshot *snapshot = &job->snapshots[job->count];
-  snapshot_take(snapshot, &job->host->workers[job->count++]);
-  if (snapshot->failed)
-    job->error = RTC_ERROR_NO_MEMORY;
-  pass_on(job);
+static RtcError gather(RoundJob *round, const HostWorker *worker) {
+  Snapshot *snapshot = &((DebugJob *)round)->snapshots[worker->index];
+  snapshot_take(snapshot, worker);
+  return snapshot->failed ? RTC_ERROR_NO_MEMORY : RTC_OK;
 }
 
 /* ---- As JSON --------------------------------------------------------------------------------- */
@@ -181,8 +161,8 @@ static json_t *report_json(const DebugJob *job, bool *whole) {
     strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &utc);
   put_text(object, "time", now, whole);
   put_text(object, "version", rtc_version(), whole);
-  put(object, "draining", json_boolean(host_is_draining(job->host)), whole);
-  for (size_t i = 0; i < job->count; i++)
+  put(object, "draining", json_boolean(host_is_draining(job->round.host)), whole);
+  for (size_t i = 0; i < job->round.asked; i++)
     if (json_array_append_new(workers, worker_json(&job->snapshots[i], i, whole)) != 0)
       *whole = false;
   put(object, "workers", workers, whole);
@@ -202,8 +182,8 @@ static void finish_debug(HttpJob *base, HttpRequest *request) {
   Text text = {0};
   size_t len = 0;
   bool whole = true;
-  if (job->error != RTC_OK) {
-    http_answer_text(request, 503, rtc_error_text(job->error));
+  if (job->round.error != RTC_OK) {
+    http_answer_text(request, 503, rtc_error_text(job->round.error));
     return;
   }
   json_t *report = report_json(job, &whole);
@@ -220,7 +200,7 @@ static void finish_debug(HttpJob *base, HttpRequest *request) {
 static void destroy_debug(HttpJob *base, bool delivered) {
   DebugJob *job = (DebugJob *)base;
   (void)delivered;
-  for (size_t i = 0; i < job->count; i++)
+  for (size_t i = 0; i < job->round.asked; i++)
     snapshot_finish(&job->snapshots[i]);
   free(job);
 }
@@ -232,9 +212,6 @@ void debug_request(HttpRequest *request, Host *host) {
     http_answer_text(request, 500, rtc_error_text(RTC_ERROR_NO_MEMORY));
     return;
   }
-  job->job.finish = finish_debug;
-  job->job.destroy = destroy_debug;
-  job->host = host;
-  if (http_request_suspend(request, &job->job))
-    pass_on(job);
+  job->round = (RoundJob){.job = {.finish = finish_debug, .destroy = destroy_debug}, .ask = gather};
+  round_begin(&job->round, request, host);
 }

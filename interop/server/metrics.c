@@ -1,6 +1,7 @@
 /* Gathers the figures, worker after worker, and writes them, see metrics.h. */
 #include "metrics.h"
 
+#include "round.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -15,37 +16,18 @@ typedef struct Figures {
 } Figures;
 
 typedef struct MetricsJob {
-  HttpJob job;
-  Host *host; /* borrowed */
-  RtcError error;
-  size_t count;      /* of figures; the next worker to ask */
+  RoundJob round;
   Figures figures[]; /* one for each worker */
 } MetricsJob;
 
-/* ---- Gathering ------------------------------------------------------------------------------- */
-
-static void gather(void *arg);
-
-/* Sends the job to the next worker, or back to HTTP. */
-static void pass_on(MetricsJob *job) {
-  if (job->count < job->host->worker_count) {
-    RtcError error = rtc_worker_post(job->host->workers[job->count].worker, gather, job);
-    if (error == RTC_OK)
-      return;
-    job->error = error;
-  }
-  http_job_done(&job->job);
-}
-
-static void gather(void *arg) {
-  MetricsJob *job = arg;
-  HostWorker *worker = &job->host->workers[job->count];
-  Figures *figures = &job->figures[job->count++];
-  rtc_server_stats(job->host->server, worker->worker, &figures->server);
+static RtcError gather(RoundJob *round, const HostWorker *worker) {
+  MetricsJob *job = (MetricsJob *)round;
+  Figures *figures = &job->figures[worker->index];
+  rtc_server_stats(round->host->server, worker->worker, &figures->server);
   rtc_source_manager_stats(worker->sources, &figures->sources);
   rtc_worker_stats(worker->worker, &figures->worker);
   figures->sessions = sessions_count(&worker->sessions);
-  pass_on(job);
+  return RTC_OK;
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -102,7 +84,7 @@ static uint64_t figure_at(const Figures *figures, size_t offset) {
 
 static void write_metric(Text *text, const MetricsJob *job, const Metric *metric) {
   write_head(text, metric->name, metric->type, metric->help);
-  for (size_t i = 0; i < job->count; i++)
+  for (size_t i = 0; i < job->round.asked; i++)
     text_printf(text, "rtctcp_%s{worker=\"%zu\"} %" PRIu64 "\n", metric->name, i,
                 figure_at(&job->figures[i], metric->offset));
 }
@@ -140,7 +122,7 @@ static const Family families[] = {
 
 static void write_family(Text *text, const MetricsJob *job, const Family *family) {
   write_head(text, family->name, "counter", family->help);
-  for (size_t i = 0; i < job->count; i++)
+  for (size_t i = 0; i < job->round.asked; i++)
     for (size_t value = family->first; value < family->count; value++)
       text_printf(text, "rtctcp_%s{worker=\"%zu\",%s=\"%s\"} %" PRIu64 "\n", family->name, i,
                   family->label, family->value_name(value),
@@ -182,15 +164,15 @@ static void finish_metrics(HttpJob *base, HttpRequest *request) {
   MetricsJob *job = (MetricsJob *)base;
   Text text = {0};
   size_t len = 0;
-  if (job->error != RTC_OK) {
-    http_answer_text(request, 503, rtc_error_text(job->error));
+  if (job->round.error != RTC_OK) {
+    http_answer_text(request, 503, rtc_error_text(job->round.error));
     return;
   }
   for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
     write_metric(&text, job, &metrics[i]);
   for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
     write_family(&text, job, &families[i]);
-  write_process(&text, job->host);
+  write_process(&text, job->round.host);
   char *body = text_take(&text, &len);
   http_answer_owned(request, 200, "text/plain; version=0.0.4; charset=utf-8", body, len);
 }
@@ -207,9 +189,7 @@ void metrics_request(HttpRequest *request, Host *host) {
     http_answer_text(request, 500, rtc_error_text(RTC_ERROR_NO_MEMORY));
     return;
   }
-  job->job.finish = finish_metrics;
-  job->job.destroy = destroy_metrics;
-  job->host = host;
-  if (http_request_suspend(request, &job->job))
-    pass_on(job);
+  job->round =
+      (RoundJob){.job = {.finish = finish_metrics, .destroy = destroy_metrics}, .ask = gather};
+  round_begin(&job->round, request, host);
 }
