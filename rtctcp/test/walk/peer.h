@@ -25,12 +25,13 @@ typedef struct WalkPeer {
   WalkDatagram flight[WALK_FLIGHT_MAX]; /* the last one: a record each */
   size_t flight_count;
   unsigned flight_number;
-  bool final;         /* the flight ends the handshake here: it has a ChangeCipherSpec */
-  bool certified;     /* a flight with the certificate was begun to be delivered */
-  size_t next;        /* the datagram to be sent next */
-  uint32_t delivered; /* datagrams of the flight that the library has got, as bits */
-  size_t in_order;    /* that many of them without a gap */
-  uint32_t records;   /* numbered so far, in clear */
+  bool final;          /* the flight ends the handshake here: it has a ChangeCipherSpec */
+  bool certified;      /* a flight with the certificate was begun to be delivered */
+  size_t next;         /* the datagram to be sent next */
+  uint32_t delivered;  /* datagrams of the flight that the library has got, as bits */
+  bool late_delivered; /* of a flight that OpenSSL has made anew meanwhile: it may complete it */
+  size_t in_order;     /* that many of them without a gap */
+  uint32_t records;    /* numbered so far, in clear */
   uint16_t sequence;
   uint8_t media[WALK_MEDIA_MAX]; /* the last packet that the library has opened */
   size_t media_len;              /* 0: none yet */
