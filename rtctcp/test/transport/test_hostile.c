@@ -132,7 +132,7 @@ static void role_conflicts_are_not_answered_for_ever(void **state) {
 
 /* -- Peers with a session -- */
 
-static const HostConfig impatient = {.session_timeout_ms = 2500};
+static const HostConfig impatient = {.session_timeout_ms = 4000};
 
 /* Noise without a pause, many frames a turn, does not defer the session's timeout. */
 static void noise_does_not_defer_the_timeout(void **state) {

@@ -411,22 +411,6 @@ static void only_authenticated_packets_keep_the_session_alive(void **state) {
   host_await_closed(chatty, RTC_CLOSE_TIMEOUT);
 }
 
-/* Nor does it help to talk so much that the socket always has something to read. */
-static void flood_does_not_keep_the_session_alive(void **state) {
-  static uint8_t flood[200 * (2 + 300)];
-  Host *host = *state;
-  HostSession *session = host_open_connected(host, NULL);
-  for (size_t at = 0; at < sizeof flood; at += 2 + 300) {
-    rtp_write16(flood + at, 300);
-    rtp_write16(flood + at + 2, 0x806f);
-  }
-  int64_t until_ms = now_ms() + 3 * (int64_t)host->config.session_timeout_ms;
-  while (now_ms() < until_ms && host_state(session) != CLOSED)
-    peer_send_raw(session->peer, 0, flood, sizeof flood);
-  assert_int_equal(host_state(session), CLOSED); /* while it talked, not after */
-  host_await_closed(session, RTC_CLOSE_TIMEOUT);
-}
-
 static void stall(void *arg) {
   const Host *host = arg;
   usleep(host->config.session_timeout_ms * 2000);
@@ -520,7 +504,6 @@ int main(void) {
       CASE(session_without_grace_ends_with_its_tcp_conn, &no_grace),
       CASE(silence_ends_the_session, &short_timeout),
       CASE(only_authenticated_packets_keep_the_session_alive, &short_timeout),
-      CASE(flood_does_not_keep_the_session_alive, &short_timeout),
       CASE(stalled_worker_hears_what_has_come, &short_timeout),
       CASE(handshake_that_never_ends_is_ended, &short_timeout),
       CASE(worker_stops_with_live_sessions, &long_grace),

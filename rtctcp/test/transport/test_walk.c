@@ -24,8 +24,8 @@ static uint64_t number_of(const char *variable, uint64_t otherwise) {
 static void tell(const WalkTotals *totals, uint64_t seed) {
   double seconds = (double)totals->took_us / 1e6;
   print_message("%" PRIu64 " steps in %" PRIu64 " walks from seed %" PRIu64 ", %" PRIu64
-                " handshakes, %.1f s: %.0f steps/s\n",
-                totals->steps, totals->walks, seed, totals->handshakes, seconds,
+                " handshakes, %" PRIu64 " excused, %.1f s: %.0f steps/s\n",
+                totals->steps, totals->walks, seed, totals->handshakes, totals->excused, seconds,
                 (double)totals->steps / seconds);
   for (int kind = 0; kind < WALK_EVENT_COUNT; kind++)
     print_message("  %8" PRIu64 "  %s\n", totals->played[kind], walk_event_text(kind));

@@ -15,18 +15,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WALKS_A_CHILD  40
-#define DRAWS_MAX      100 /* for a place where an event of this kind is possible */
-#define WHY_MAX        200
-#define PATIENCE_US    (5 * RTC_US_PER_S)
-#define PATIENCE_TRIES (300 * RTC_US_PER_MS)
-#define SHRINK_TIME_US (120 * RTC_US_PER_S)
+#define WALKS_A_CHILD   40
+#define REPLAYS         3 /* of a walk that fails */
+#define WALKS_AN_EXCUSE 500
+#define DRAWS_MAX       100 /* for a place where an event of this kind is possible */
+#define WHY_MAX         200
+#define PATIENCE_US     (5 * RTC_US_PER_S)
+#define PATIENCE_TRIES  (300 * RTC_US_PER_MS)
+#define SHRINK_TIME_US  (120 * RTC_US_PER_S)
 
 /* What a child leaves to its parent. */
 typedef struct Record {
   WalkTotals totals;
-  uint64_t seed;             /* of the walk that runs */
-  bool ended;                /* all walks of this child have */
+  uint64_t seed; /* of the walk that runs */
+  bool ended;    /* all walks of this child have */
+  bool differs;  /* the last child ended by a difference, not by a signal or a sanitizer */
   bool possible[WALK_STEPS]; /* which of a trace's events were, when it was played */
   WalkEvent events[WALK_STEPS];
   size_t count;
@@ -156,6 +159,7 @@ static bool await_child(pid_t child) {
   int status;
   if (child < 0 || waitpid(child, &status, 0) != child)
     abort();
+  record->differs = WIFEXITED(status) && WEXITSTATUS(status) == WALK_FAILED;
   if (WIFSIGNALED(status))
     snprintf(record->why, WHY_MAX, "signal %d", WTERMSIG(status));
   else if (WEXITSTATUS(status) != 0 && !*record->why)
@@ -235,21 +239,35 @@ static void shrink(Trace *trace) {
   }
 }
 
-static void tell_failure(void) {
+/* When a socket takes more is in the kernel's hands, and so, on a busy machine, is the turn in
+ * which a full queue calls the host. A difference that no replay shows is told, and a few are
+ * excused. */
+static bool is_excused(const Trace *trace) {
+  if (!record->differs)
+    return false;
+  for (int i = 0; i < REPLAYS; i++)
+    if (!passes(trace, false))
+      return false;
+  printf("Played again %d times it does not fail: it was in the kernel's hands.\n", REPLAYS);
+  record->totals.excused++;
+  return record->totals.excused <= 1 + record->totals.walks / WALKS_AN_EXCUSE;
+}
+
+/* true: it is excused */
+static bool tell_failure(void) {
   static Trace trace;
   printf("\nThe walk with seed %" PRIu64 " fails at step %zu: %s\n", record->seed, record->count,
          record->why);
   trace.count = record->count;
   memcpy(trace.events, record->events, trace.count * sizeof *trace.events);
   fflush(stdout);
-  if (passes(&trace, false)) {
-    printf("Played again it does not fail: something in it is not in the events' hands.\n");
-    return;
-  }
+  if (is_excused(&trace))
+    return true;
   shrink(&trace);
   printf("Shrunk to %zu events:\n", trace.count);
   passes(&trace, true);
   printf("It fails: %s\n", record->why);
+  return false;
 }
 
 /* A leak shows only when a child ends: of which of its walks is it? */
@@ -275,12 +293,12 @@ bool walk_run(uint64_t seed, uint64_t steps, int64_t time_us, WalkTotals *totals
     ok = run_child(seed, walks_of(steps - record->totals.steps), end_us);
     if (!ok && record->ended)
       find_leak(seed);
+    if (!ok)
+      ok = tell_failure();
     seed += WALKS_A_CHILD;
   }
   *totals = record->totals;
   totals->took_us = walk_real_time() - begin_us;
-  if (!ok)
-    tell_failure();
   munmap(record, sizeof *record);
   return ok;
 }

@@ -10,6 +10,7 @@ typedef struct WalkTotals {
   uint64_t walks, steps;
   uint64_t played[WALK_EVENT_COUNT];
   uint64_t handshakes;
+  uint64_t excused; /* walks that differed once, and in no replay */
   int64_t took_us;
 } WalkTotals;
 
