@@ -19,6 +19,13 @@
 #define FRAME_MAX   ((size_t)4096) /* none of the tests' frames is longer [octets] */
 #define SDP_MAX     4096
 
+/* Something to do on the agent's thread. */
+typedef struct NiceCall {
+  bool (*fn)(NicePeer *peer, void *arg);
+  void *arg;   /* borrowed: the caller's */
+  bool result; /* out */
+} NiceCall;
+
 struct NicePeer {
   GMainContext *context; /* owned */
   NiceAgent *agent;      /* owned */
@@ -35,6 +42,7 @@ struct NicePeer {
   pthread_cond_t changed;
   /* Under the lock. */
   bool stopping;
+  NiceCall *call; /* borrowed: the caller's, who awaits that it is NULL again; NULL: none */
   bool selected;
   NicePair pair;
   NiceComponentState state;
@@ -147,6 +155,8 @@ static void pair_selected(NiceAgent *agent, guint stream, guint component,
   pthread_mutex_unlock(&peer->lock);
 }
 
+/* -- The agent's thread -- */
+
 static bool is_stopping(NicePeer *peer) {
   pthread_mutex_lock(&peer->lock);
   bool stopping = peer->stopping;
@@ -154,11 +164,40 @@ static bool is_stopping(NicePeer *peer) {
   return stopping;
 }
 
+static void take_call(NicePeer *peer) {
+  pthread_mutex_lock(&peer->lock);
+  NiceCall *call = peer->call;
+  pthread_mutex_unlock(&peer->lock);
+  if (!call)
+    return;
+  call->result = call->fn(peer, call->arg);
+  pthread_mutex_lock(&peer->lock);
+  peer->call = NULL;
+  pthread_cond_broadcast(&peer->changed);
+  pthread_mutex_unlock(&peer->lock);
+}
+
 static void *run_agent(void *arg) {
   NicePeer *peer = arg;
-  while (!is_stopping(peer))
+  while (!is_stopping(peer)) {
+    take_call(peer);
     g_main_context_iteration(peer->context, TRUE);
+  }
   return NULL;
+}
+
+/* All that the agent does, it does on its own thread. GLib's locks would allow any, but
+ * ThreadSanitizer does not see them: it takes what one thread makes and another frees for a race.
+ */
+static bool on_agent_thread(NicePeer *peer, bool (*fn)(NicePeer *peer, void *arg), void *arg) {
+  NiceCall call = {.fn = fn, .arg = arg};
+  pthread_mutex_lock(&peer->lock);
+  peer->call = &call;
+  g_main_context_wakeup(peer->context);
+  while (peer->call)
+    pthread_cond_wait(&peer->changed, &peer->lock);
+  pthread_mutex_unlock(&peer->lock);
+  return call.result;
 }
 
 static bool await_state(NicePeer *peer, NiceComponentState state, int timeout_ms) {
@@ -191,7 +230,8 @@ bool nice_peer_selected_pair(NicePeer *peer, NicePair *pair) {
 
 /* -- SDP, from libnice to the library and back -- */
 
-bool nice_peer_local_transport(const NicePeer *peer, RtcSdpTransport *transport) {
+static bool read_local_transport(NicePeer *peer, void *arg) {
+  RtcSdpTransport *transport = arg;
   gchar *ufrag = NULL;
   gchar *pwd = NULL;
   memset(transport, 0, sizeof *transport);
@@ -215,6 +255,10 @@ bool nice_peer_local_transport(const NicePeer *peer, RtcSdpTransport *transport)
   return ok;
 }
 
+bool nice_peer_local_transport(NicePeer *peer, RtcSdpTransport *transport) {
+  return on_agent_thread(peer, read_local_transport, transport);
+}
+
 /* libnice takes a CR for a part of the line's last word. */
 static void drop_carriage_returns(char *text) {
   char *to = text;
@@ -222,6 +266,10 @@ static void drop_carriage_returns(char *text) {
     if (*from != '\r')
       *to++ = *from;
   *to = '\0';
+}
+
+static bool parse_remote(NicePeer *peer, void *text) {
+  return nice_agent_parse_remote_sdp(peer->agent, text) > 0;
 }
 
 bool nice_peer_connect(NicePeer *peer, const RtcSdpTransport *remote) {
@@ -232,7 +280,12 @@ bool nice_peer_connect(NicePeer *peer, const RtcSdpTransport *remote) {
   if (rtc_sdp_transport_write(remote, text + head, sizeof text - (size_t)head, &len) != RTC_OK)
     return false;
   drop_carriage_returns(text);
-  return nice_agent_parse_remote_sdp(peer->agent, text) > 0;
+  return on_agent_thread(peer, parse_remote, text);
+}
+
+static bool restart_stream(NicePeer *peer, void *arg) {
+  (void)arg;
+  return nice_agent_restart_stream(peer->agent, peer->stream);
 }
 
 bool nice_peer_restart(NicePeer *peer) {
@@ -240,7 +293,7 @@ bool nice_peer_restart(NicePeer *peer) {
   peer->selected = false;
   peer->state = NICE_COMPONENT_STATE_GATHERING; /* whatever is told next is new */
   pthread_mutex_unlock(&peer->lock);
-  return nice_agent_restart_stream(peer->agent, peer->stream);
+  return on_agent_thread(peer, restart_stream, NULL);
 }
 
 /* -- Life -- */

@@ -27,7 +27,7 @@ void nice_peer_destroy(NicePeer *peer);
 void nice_peer_start_libraries(void);
 
 /* The agent's credentials and candidates, read from its own SDP. false: it could not be read */
-bool nice_peer_local_transport(const NicePeer *peer, RtcSdpTransport *transport);
+bool nice_peer_local_transport(NicePeer *peer, RtcSdpTransport *transport);
 /* The agent reads this as SDP, and begins its checks. false: it found no candidate in there */
 bool nice_peer_connect(NicePeer *peer, const RtcSdpTransport *remote);
 
