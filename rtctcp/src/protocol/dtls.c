@@ -18,6 +18,10 @@
  * Over a reliable transport none come, so a peer gets a few at most. */
 #define EARLY_RECORDS_MAX 8
 
+/* Of a sealed record in a handshake: with AES-GCM, an explicit nonce and a tag (RFC 5288 section
+ * 3); with ChaCha20-Poly1305 a tag, and Finished, which is longer [octets]. */
+#define SEALED_LEN_MIN ((size_t)24)
+
 /* Of a client's last flight. A server that has it, and whose answer was lost, has no timer any
  * more: it answers a Finished that it sees again (RFC 6347 section 4.2.4), but drops records whose
  * numbers it has seen. So this flight is sent again under new numbers, and only OpenSSL can seal it
@@ -368,7 +372,16 @@ static bool is_early(const RtcDtls *dtls, const RtcDtlsRecord *record) {
   return !has_keys || record->epoch > 1 || record->type != RTC_DTLS_RECORD_HANDSHAKE;
 }
 
+/* OpenSSL 3.0.19 drops a record that is too short to be sealed, but fails the handshake for one
+ * that it has set aside. */
+static bool is_too_short(const RtcDtls *dtls, const RtcDtlsRecord *record) {
+  return dtls->state == RTC_DTLS_STATE_HANDSHAKE && record->epoch > 0 &&
+         record->len < RTC_DTLS_RECORD_HEADER_LEN + SEALED_LEN_MIN;
+}
+
 static void input_record(RtcDtls *dtls, const RtcDtlsRecord *record, const uint8_t *data) {
+  if (is_too_short(dtls, record))
+    return;
   if (is_early(dtls, record) && ++dtls->early_count > EARLY_RECORDS_MAX)
     return;
   dtls->ends.input = data;

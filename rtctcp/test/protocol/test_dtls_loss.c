@@ -491,7 +491,7 @@ static void forged_alert_is_passed_over(void **state) {
 /* OpenSSL keeps what comes before its keys; a peer gets only so much of that. */
 static void early_records_are_kept_by_the_few(void **state) {
   (void)state;
-  uint8_t early[] = {23, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3};
+  uint8_t early[HEADER_LEN + 24] = {23, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 0, 0, 24, 1, 2, 3};
   size_t kept = 0;
   start_pair();
   dtls_side_input(&server, &client.out.items[0]);
@@ -501,6 +501,22 @@ static void early_records_are_kept_by_the_few(void **state) {
     kept += rtc_dtls_input(server.dtls, early, sizeof early) == RTC_OK;
   }
   assert_int_equal(kept, 8);
+  dtls_side_talk(&client, &server);
+  assert_connected();
+}
+
+/* A record without room for a tag can't be authentic, so it is not set aside: OpenSSL would end the
+ * handshake when it comes to it. */
+static void early_record_too_short_to_be_sealed_is_passed_over(void **state) {
+  (void)state;
+  uint8_t early[HEADER_LEN + 23] = {22, 0xFE, 0xFD, 0, 1};
+  start_pair();
+  dtls_side_input(&server, &client.out.items[0]);
+  client.out.count = 0;
+  for (uint8_t len = 1; len < 24; len++) {
+    early[HEADER_LEN - 1] = len;
+    assert_int_equal(rtc_dtls_input(server.dtls, early, HEADER_LEN + len), RTC_ERROR_PROTO);
+  }
   dtls_side_talk(&client, &server);
   assert_connected();
 }
@@ -536,6 +552,7 @@ int main(void) {
       cmocka_unit_test_teardown(forged_finished_is_passed_over, finish),
       cmocka_unit_test_teardown(forged_alert_is_passed_over, finish),
       cmocka_unit_test_teardown(early_records_are_kept_by_the_few, finish),
+      cmocka_unit_test_teardown(early_record_too_short_to_be_sealed_is_passed_over, finish),
       cmocka_unit_test_teardown(malformed_flight_fails_the_handshake, finish),
   };
   return cmocka_run_group_tests(tests, make_contexts, destroy_contexts);
