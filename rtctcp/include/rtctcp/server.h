@@ -72,7 +72,7 @@ typedef struct RtcServerStats {
   uint64_t frames_dropped[RTC_DROP_COUNT];  /* likewise: see RtcConnectionStats */
   uint64_t queued_packets, queued_octets;   /* wait for a socket now */
   uint64_t queue_age_us;                    /* of what has waited the longest now [us] */
-  uint64_t queue_age_max_us;                /* the greatest of all sessions that were and are [us] */
+  uint64_t queue_age_max_us; /* the greatest of all sessions that were and are [us] */
   uint64_t packets_in, octets_in, packets_out, octets_out;
   uint64_t handshakes; /* DTLS handshakes that ended well */
   /* The pool that queues and unsent chunks are borrowed from. */

@@ -1,5 +1,6 @@
-/* Tells ASan, LSan, TSan and Valgrind of stacks, of every switch between them, and of pools. A build without
- * them keeps Valgrind's requests only, which are a few instructions without effect. */
+/* Tells ASan, LSan, TSan and Valgrind of stacks, of every switch between them, and of pools. A
+ * build without them keeps Valgrind's requests only, which are a few instructions without effect.
+ */
 #ifndef RTC_RUNTIME_SANITIZER_H
 #define RTC_RUNTIME_SANITIZER_H
 
@@ -81,7 +82,8 @@ static inline void rtc_sanitizer_stack_given(void *low, size_t size) {
   (void)low, (void)size;
 }
 
-/* ---- Blocks of a pool -------------------------------------------------------------------------- */
+/* ---- Blocks of a pool --------------------------------------------------------------------------
+ */
 
 /* Nobody may touch a block that is kept for later, as if it were freed; then somebody has it. */
 static inline void rtc_sanitizer_block_kept(void *block, size_t len) {

@@ -40,14 +40,12 @@ size_t rtc_frame_writer_unsent(const RtcFrameWriter *writer);
 typedef size_t (*RtcFrameFill)(uint8_t *out, size_t cap, void *arg);
 
 /* Sends what waits: the rest of the last chunk, control frames, then media, gathered in chunk and
- * given to the socket with one call a chunk. Never blocks, never yields. Chunks are as long as chunk
- * is, but after a socket took a part only: then they are about what it will take, so that little is
- * protected and waits, and grow again as it takes them whole.
- * chunk   scratch
- * fill    NULL: no media. It may queue control frames, and flush: they are sent after its media
- * Errors: AGAIN   the socket is full, and more waits: call again when it is writable
- *         SYSTEM  the socket failed: drop the TCP conn
- *         NO_MEMORY  a chunk's rest could not be kept, a frame is cut: drop the TCP conn */
+ * given to the socket with one call a chunk. Never blocks, never yields. Chunks are as long as
+ * chunk is, but after a socket took a part only: then they are about what it will take, so that
+ * little is protected and waits, and grow again as it takes them whole. chunk   scratch fill NULL:
+ * no media. It may queue control frames, and flush: they are sent after its media Errors: AGAIN the
+ * socket is full, and more waits: call again when it is writable SYSTEM  the socket failed: drop
+ * the TCP conn NO_MEMORY  a chunk's rest could not be kept, a frame is cut: drop the TCP conn */
 RTC_MUST_CHECK RtcError rtc_frame_writer_flush(RtcFrameWriter *writer, int fd, uint8_t *chunk,
                                                size_t cap, RtcFrameFill fill, void *arg);
 

@@ -253,9 +253,8 @@ static bool move_one(RtcSendQueue *queue, int class, RtcSrtp *srtp, uint8_t *out
   queue->octets -= rtc_send_cost(entry.packet);
   rtc_packet_unref(&entry.packet);
   if (error) { /* libsrtp lacked memory, or refused what we made: the packet is lost, no more */
-    rtc_send_count_drop(queue, &entry,
-                        error == RTC_ERROR_NO_MEMORY ? RTC_DROP_NO_MEMORY
-                                                     : RTC_DROP_SRTP_MALFORMED);
+    rtc_send_count_drop(
+        queue, &entry, error == RTC_ERROR_NO_MEMORY ? RTC_DROP_NO_MEMORY : RTC_DROP_SRTP_MALFORMED);
     return true;
   }
   rtc_frame_write_header(frame, len);

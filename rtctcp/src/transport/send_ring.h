@@ -1,5 +1,5 @@
-/* A first-in-first-out ring of packets that wait to be sent. Its memory is a pool's; when it is empty
- * it holds none. */
+/* A first-in-first-out ring of packets that wait to be sent. Its memory is a pool's; when it is
+ * empty it holds none. */
 #ifndef RTC_TRANSPORT_SEND_RING_H
 #define RTC_TRANSPORT_SEND_RING_H
 

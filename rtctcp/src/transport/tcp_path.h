@@ -1,6 +1,6 @@
-/* How much a TCP conn's kernel may hold beyond what it has sent (TCP_NOTSENT_LOWAT): little, so that
- * what to send, and what to drop, is decided late and here; but as much as the path sends until the
- * worker comes to it again. */
+/* How much a TCP conn's kernel may hold beyond what it has sent (TCP_NOTSENT_LOWAT): little, so
+ * that what to send, and what to drop, is decided late and here; but as much as the path sends
+ * until the worker comes to it again. */
 #ifndef RTC_TRANSPORT_TCP_PATH_H
 #define RTC_TRANSPORT_TCP_PATH_H
 

@@ -42,7 +42,7 @@ static void give(RtcBlockPool *pool, void **blocks, size_t count, size_t len) {
 
 /* Every length has room, and a block is taken again by what is as long, or a little longer. */
 static void every_length_is_served_and_taken_again(void **state) {
-  static const size_t lens[] = {0,    1,    255,   256,   257,   511,    512,
+  static const size_t lens[] = {0,    1,    255,   256,   257,   511,   512,
                                 1000, 4096, 32769, 65535, 65536, 65537, 1000000};
   RtcBlockPool *pool = *state;
   for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {

@@ -34,7 +34,7 @@ typedef struct Bench {
   RtcSendQueue queue;
   RtcSrtp *sender, *receiver; /* owned */
   RtcBlockPool pool;
-  RtcConnectionStats stats; /* its counters of drops, and the greatest age */
+  RtcConnectionStats stats;         /* its counters of drops, and the greatest age */
   RtcStream *audio, *video, *other; /* borrowed; other: a second video stream, on demand */
   unsigned wanted;                  /* calls of on_keyframe_wanted */
   void (*on_wanted)(struct Bench *bench);
@@ -842,10 +842,10 @@ static void ages_are_told(void **state) {
 
 /* One packet for many receivers: what is noted in it holds for each, with CSRCs and padding too. */
 static void noted_layout_serves_every_receiver(void **state) {
-  static const uint8_t data[] = {0xb1, 77, 0,    1, 0, 0, 0, 9,   1,   2,   3, 4,
-                                 9,    9,  9,    9, /* CSRC */
-                                 0xbe, 0xde, 0,  1, 0x10, 1, 0, 0, /* extension */
-                                 'a',  'b',  'c', 0, 0, 3 /* padding */};
+  static const uint8_t data[] = {0xb1, 77,   0,   1, 0,    0, 0, 9,
+                                 1,    2,    3,   4, 9,    9, 9, 9, /* CSRC */
+                                 0xbe, 0xde, 0,   1, 0x10, 1, 0, 0, /* extension */
+                                 'a',  'b',  'c', 0, 0,    3 /* padding */};
   Bench *bench = *state;
   RtcPacket *packet;
   assert_int_equal(rtc_packet_new(&packet, data, sizeof data), RTC_OK);
