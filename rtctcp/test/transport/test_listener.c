@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -82,6 +83,47 @@ static void refused_address_says_why(void **state) {
   close(first);
   int next = dup(0);
   assert_int_equal(next, first); /* the lowest free one: none was lost */
+  close(next);
+}
+
+static void assert_congestion_control(int fd, const char *wanted) {
+  char name[16] = "";
+  socklen_t len = sizeof name;
+  assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+  assert_string_equal(name, wanted);
+}
+
+/* What is accepted has the listener's congestion control. Reno is in every kernel. */
+static void congestion_control_is_the_listeners(void **state) {
+  RtcAddress address = address_of("127.0.0.1:0");
+  int fd = -1, client = client_socket(AF_INET), accepted = -1;
+  (void)state;
+  assert_int_equal(rtc_listener_open(&fd, &address, false, "reno"), RTC_OK);
+  assert_congestion_control(fd, "reno");
+  connect_to(client, &address);
+  for (int i = 0; i < 1000 && accepted < 0; i++) {
+    accepted = accept(fd, NULL, NULL);
+    if (accepted < 0)
+      usleep(1000);
+  }
+  assert_true(accepted >= 0);
+  assert_congestion_control(accepted, "reno");
+  close(accepted);
+  close(client);
+  close(fd);
+}
+
+/* One that the kernel does not have is told, before anything is bound, and no socket stays. */
+static void unknown_congestion_control_is_refused(void **state) {
+  RtcAddress address = address_of("127.0.0.1:0");
+  int fd = -1, before = dup(0);
+  (void)state;
+  close(before);
+  assert_int_equal(rtc_listener_open(&fd, &address, false, "nosuchthing"), RTC_ERROR_UNSUPPORTED);
+  assert_int_equal(fd, -1);
+  assert_int_equal(rtc_address_port(&address), 0);
+  int next = dup(0);
+  assert_int_equal(next, before);
   close(next);
 }
 
@@ -280,6 +322,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(free_port_is_bound_and_told),
       cmocka_unit_test(refused_address_says_why),
+      cmocka_unit_test(congestion_control_is_the_listeners),
+      cmocka_unit_test(unknown_congestion_control_is_refused),
       cmocka_unit_test(workers_share_a_port),
       cmocka_unit_test(families_stand_side_by_side),
       cmocka_unit_test(port_is_bound_again_at_once),

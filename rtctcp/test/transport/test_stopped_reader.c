@@ -71,8 +71,8 @@ static RtcError send_packet(Show *show, unsigned index, unsigned flags) {
   RtcError error = rtc_packet_new(&packet, data, rtp_write(data, &header, payload, PAYLOAD_LEN));
   if (error)
     return error;
-  error = rtc_connection_send_rtp(show->slow.session->connection, show->slow.stream, packet, flags,
-                                  0);
+  error =
+      rtc_connection_send_rtp(show->slow.session->connection, show->slow.stream, packet, flags, 0);
   if (!error)
     error = rtc_connection_send_rtp(show->fast.session->connection, show->fast.stream, packet,
                                     flags, 0);
