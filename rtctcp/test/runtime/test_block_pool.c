@@ -115,14 +115,6 @@ static void long_blocks_are_not_kept(void **state) {
   assert_false(rtc_block_pool_trim(pool));
 }
 
-/* There is no memory for such a block, and nothing has changed. */
-static void failure_is_told(void **state) {
-  RtcBlockPool *pool = *state;
-  assert_null(rtc_block_pool_take(pool, (size_t)PTRDIFF_MAX));
-  assert_int_equal(pool->lent_octets, 0);
-  assert_int_equal(pool->made, 0);
-}
-
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void) {
@@ -132,7 +124,6 @@ int main(void) {
       TEST(steady_load_keeps_its_blocks),
       TEST(surplus_is_given_back),
       TEST(long_blocks_are_not_kept),
-      TEST(failure_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
