@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BACKLOG     1024
@@ -52,12 +54,25 @@ static bool prepare(int fd, RtcAddress *address, bool reuse_port) {
   return getsockname(fd, to, &address->len) == 0;
 }
 
-RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port) {
+/* What is accepted has it from the listening socket.
+ * Errors: UNSUPPORTED, ACCESS (not one that every user may choose), SYSTEM */
+static RtcError set_congestion_control(int fd, const char *name) {
+  if (!name)
+    return RTC_OK;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) == 0)
+    return RTC_OK;
+  return errno == ENOENT ? RTC_ERROR_UNSUPPORTED : error_of(errno);
+}
+
+RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port,
+                           const char *congestion_control) {
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return error_of(errno);
-  if (!prepare(fd, address, reuse_port)) {
-    RtcError error = error_of(errno);
+  RtcError error = set_congestion_control(fd, congestion_control);
+  if (!error && !prepare(fd, address, reuse_port))
+    error = error_of(errno);
+  if (error) {
     close(fd);
     return error;
   }

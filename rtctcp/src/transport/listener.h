@@ -8,9 +8,11 @@
 typedef struct RtcListener RtcListener;
 
 /* Opens a listening, non-blocking socket, and tells the address it was bound to.
- * reuse_port  several workers listen to the same address
- * Errors: ADDRESS_IN_USE, ACCESS, SYSTEM */
-RTC_MUST_CHECK RtcError rtc_listener_open(int *fd, RtcAddress *address, bool reuse_port);
+ * reuse_port          several workers listen to the same address
+ * congestion_control  of what is accepted; NULL: the system's
+ * Errors: ADDRESS_IN_USE, ACCESS, UNSUPPORTED (no such congestion control), SYSTEM */
+RTC_MUST_CHECK RtcError rtc_listener_open(int *fd, RtcAddress *address, bool reuse_port,
+                                          const char *congestion_control);
 
 /* Starts to accept. On the shard's thread.
  * fd      owned from here on, whatever is returned

@@ -29,6 +29,11 @@ struct RtcServer {
 
 /* -- Making -- */
 
+/* NULL: the system's. */
+static const char *congestion_control(const RtcServerConfig *config, size_t listener) {
+  return config->congestion_control ? config->congestion_control[listener] : NULL;
+}
+
 static RtcError bind_listeners(RtcServer *server, const RtcServerConfig *config, size_t *failed) {
   bool shared = server->shard_count > 1;
   for (size_t i = 0; i < server->listener_count; i++) {
@@ -37,7 +42,7 @@ static RtcError bind_listeners(RtcServer *server, const RtcServerConfig *config,
     /* The first worker's socket fixes the port, if any free one will do. */
     for (size_t worker = 0; !error && worker < server->shard_count; worker++)
       error = rtc_listener_open(&server->fds[worker * server->listener_count + i],
-                                &server->bound[i], shared);
+                                &server->bound[i], shared, congestion_control(config, i));
     if (error)
       return error;
   }
@@ -255,16 +260,8 @@ RtcConnection *rtc_server_find(const RtcServer *server, const RtcWorker *worker,
 }
 
 static void add_live(RtcResource *resource, void *arg) {
-  RtcServerStats *stats = arg;
-  if (resource->type != &rtc_connection_type)
-    return;
-  const RtcConnectionStats *live = &((RtcConnection *)resource)->stats;
-  stats->packets_in += live->packets_in;
-  stats->octets_in += live->octets_in;
-  stats->packets_out += live->packets_out;
-  stats->octets_out += live->octets_out;
-  for (int i = 0; i < RTC_DROP_COUNT; i++)
-    stats->drops[i] += live->drops[i];
+  if (resource->type == &rtc_connection_type)
+    rtc_connection_add_to((RtcConnection *)resource, arg);
 }
 
 void rtc_server_stats(const RtcServer *server, const RtcWorker *worker, RtcServerStats *stats) {
@@ -273,5 +270,8 @@ void rtc_server_stats(const RtcServer *server, const RtcWorker *worker, RtcServe
   if (!shard || !shard->manager)
     return;
   stats->unauthenticated = shard->admission.count;
+  stats->pool_lent_octets = shard->pool.lent_octets;
+  stats->pool_kept_octets = shard->pool.kept_octets;
+  stats->pool_made = shard->pool.made;
   rtc_resource_manager_each(shard->manager, add_live, stats);
 }
