@@ -239,9 +239,10 @@ $(STATIC_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(LIB_OBJECTS)
 
+# nodelete: libsrtp2 keeps pointers to our ciphers, see protocol/srtp_evp.h.
 $(SHARED_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,--no-undefined) \
 	  $(ALL_LDFLAGS) $(LIB_OBJECTS) $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 
@@ -280,6 +281,17 @@ $(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJ
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 $(SOAK): $(SOAK_OBJECTS) $(STATIC_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+# A benchmark looks at whichever floor it measures.
+$(BUILD)/obj/rtctcp/bench/%.o: rtctcp/bench/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+
+$(BUILD)/bench/%: $(BUILD)/obj/rtctcp/bench/%.o $(STATIC_LIB)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
