@@ -57,9 +57,11 @@ void rtc_srtp_init(const RtcLog *log) {
   rtc_srtp_evp_report(on_evp, log);
 }
 
-/* What fails while it derives keys, or inside NSS, libsrtp calls by other names than alloc_fail;
- * malloc tells in errno, which is 0 before each call. */
+/* libsrtp calls a lack of memory by other names too, init_fail while it derives keys and auth_fail
+ * while it computes a tag; malloc tells in errno, which is 0 before each call. */
 static RtcError error_of(srtp_err_status_t status) {
+  if (status && errno == ENOMEM)
+    return RTC_ERROR_NO_MEMORY;
   switch (status) {
   case srtp_err_status_ok:
     return RTC_OK;
@@ -76,7 +78,7 @@ static RtcError error_of(srtp_err_status_t status) {
   case srtp_err_status_alloc_fail:
     return RTC_ERROR_NO_MEMORY;
   default:
-    return errno == ENOMEM ? RTC_ERROR_NO_MEMORY : RTC_ERROR_LIBRARY;
+    return RTC_ERROR_LIBRARY;
   }
 }
 
