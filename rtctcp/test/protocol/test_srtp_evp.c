@@ -44,6 +44,10 @@ typedef struct Pair {
   srtp_t receiver; /* owned */
 } Pair;
 
+/* Libsrtp's own are made before all tests: replacing the types takes long, for they are tested. */
+#define PAIRS 5 /* of each variant; the tests need so many */
+static Pair pool[VARIANTS][PAIRS];
+static size_t taken[VARIANTS];
 static Pair ours, builtin;
 
 static srtp_t make(const Variant *variant, srtp_ssrc_type_t direction) {
@@ -65,24 +69,29 @@ static srtp_t make(const Variant *variant, srtp_ssrc_type_t direction) {
   return context;
 }
 
-/* Ours first: contexts of both kinds outlive the replacement of their types. */
-static void make_pairs(const Variant *variant) {
-  ours.sender = make(variant, ssrc_any_outbound);
-  ours.receiver = make(variant, ssrc_any_inbound);
-  srtp_types_use_builtin();
-  builtin.sender = make(variant, ssrc_any_outbound);
-  builtin.receiver = make(variant, ssrc_any_inbound);
-  srtp_types_use_ours();
+static Pair make_pair(const Variant *variant) {
+  return (Pair){make(variant, ssrc_any_outbound), make(variant, ssrc_any_inbound)};
+}
+
+static void free_pair(Pair *pair) {
+  if (pair->sender)
+    srtp_dealloc(pair->sender);
+  if (pair->receiver)
+    srtp_dealloc(pair->receiver);
+  *pair = (Pair){0};
+}
+
+static void make_pairs(size_t variant) {
+  assert_true(taken[variant] < PAIRS);
+  builtin = pool[variant][taken[variant]];
+  pool[variant][taken[variant]++] = (Pair){0};
+  ours = make_pair(&variants[variant]);
 }
 
 static int finish(void **state) {
   (void)state;
-  srtp_t *const contexts[] = {&ours.sender, &ours.receiver, &builtin.sender, &builtin.receiver};
-  for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++) {
-    if (*contexts[i])
-      srtp_dealloc(*contexts[i]);
-    *contexts[i] = NULL;
-  }
+  free_pair(&ours);
+  free_pair(&builtin);
   return 0;
 }
 
@@ -235,7 +244,7 @@ static void rtp_of_every_length_is_the_same(void **state) {
   (void)state;
   static const size_t long_lens[] = {2047, 2048, 4096, 9001, 16384, 65000};
   for (size_t i = 0; i < VARIANTS; i++) {
-    make_pairs(&variants[i]);
+    make_pairs(i);
     uint16_t sequence = (uint16_t)(65536 - 300 / stride());
     for (size_t len = 0; len <= 1500; len += stride())
       check_rtp(sequence++, len);
@@ -250,7 +259,7 @@ static void rtp_of_every_length_is_the_same(void **state) {
 static void rtcp_of_every_length_is_the_same(void **state) {
   (void)state;
   for (size_t i = 0; i < VARIANTS; i++) {
-    make_pairs(&variants[i]);
+    make_pairs(i);
     for (size_t len = 0; len <= 1480; len += 4 * stride())
       check_rtcp(len);
     for (size_t len = 1; len < 40; len++) /* not of words: libsrtp does not mind */
@@ -265,7 +274,7 @@ static void rtcp_of_every_length_is_the_same(void **state) {
 static void rollover_counter_is_the_same(void **state) {
   (void)state;
   for (size_t i = 0; i < VARIANTS; i++) {
-    make_pairs(&variants[i]);
+    make_pairs(i);
     for (uint32_t index = 100; index < 5 * 65536; index += 20000)
       check_rtp((uint16_t)index, 100);
     finish(NULL);
@@ -280,7 +289,7 @@ static void order_makes_no_difference(void **state) {
       {65533, 65535, 0, 65534, 2, 1},
   };
   for (size_t i = 0; i < VARIANTS * 2; i++) {
-    make_pairs(&variants[i / 2]);
+    make_pairs(i / 2);
     for (size_t n = 0; n < 6; n++) {
       check_rtp(orders[i % 2][n], 200 + n);
       check_rtcp(40 + n);
@@ -293,6 +302,10 @@ static int setup_all(void **state) {
   (void)state;
   Packet *const packets[] = {&plain, &by_ours, &by_builtin, &opened};
   srtp_types_init();
+  srtp_types_use_builtin();
+  for (size_t i = 0; i < VARIANTS * PAIRS; i++)
+    pool[i / PAIRS][i % PAIRS] = make_pair(&variants[i / PAIRS]);
+  srtp_types_use_ours();
   for (size_t i = 0; i < sizeof packets / sizeof *packets; i++) {
     packets[i]->data = malloc(CAP);
     if (!packets[i]->data)
@@ -303,6 +316,8 @@ static int setup_all(void **state) {
 
 static int teardown_all(void **state) {
   (void)state;
+  for (size_t i = 0; i < VARIANTS * PAIRS; i++)
+    free_pair(&pool[i / PAIRS][i % PAIRS]);
   free(plain.data);
   free(by_ours.data);
   free(by_builtin.data);

@@ -144,18 +144,23 @@ static void known_answers_are_both_kinds(void **state) {
 /* A context goes on with the type that made it, on both sides of a replacement. */
 static void contexts_outlive_a_replacement(void **state) {
   (void)state;
+  RtcSrtp *ours[PROFILES], *builtin[PROFILES];
+  RtcSrtpKeys keys[PROFILES];
   for (size_t i = 0; i < PROFILES; i++) {
-    RtcSrtpKeys keys = keys_of(i);
-    RtcSrtp *ours, *builtin;
-    assert_int_equal(rtc_srtp_new(&ours, &keys), RTC_OK);
-    srtp_types_use_builtin();
-    assert_int_equal(rtc_srtp_new(&builtin, &keys), RTC_OK);
-    assert_packet_flows(ours, 1);
-    srtp_types_use_ours();
-    assert_packet_flows(builtin, 1);
-    assert_packet_flows(ours, 2);
-    rtc_srtp_destroy(builtin);
-    rtc_srtp_destroy(ours);
+    keys[i] = keys_of(i);
+    assert_int_equal(rtc_srtp_new(&ours[i], &keys[i]), RTC_OK);
+  }
+  srtp_types_use_builtin();
+  for (size_t i = 0; i < PROFILES; i++) {
+    assert_int_equal(rtc_srtp_new(&builtin[i], &keys[i]), RTC_OK);
+    assert_packet_flows(ours[i], 1);
+  }
+  srtp_types_use_ours();
+  for (size_t i = 0; i < PROFILES; i++) {
+    assert_packet_flows(builtin[i], 1);
+    assert_packet_flows(ours[i], 2);
+    rtc_srtp_destroy(builtin[i]);
+    rtc_srtp_destroy(ours[i]);
   }
 }
 
