@@ -239,9 +239,10 @@ $(STATIC_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(LIB_OBJECTS)
 
+# nodelete: libsrtp2 keeps pointers to our ciphers, see protocol/srtp_evp.h.
 $(SHARED_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,--no-undefined) \
 	  $(ALL_LDFLAGS) $(LIB_OBJECTS) $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 

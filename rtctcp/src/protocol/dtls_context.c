@@ -44,13 +44,14 @@ static bool set_names(X509 *certificate) {
          X509_set_issuer_name(certificate, name);
 }
 
-/* NULL: the error queue says why. */
+/* NULL: the error queue says why. X509_sign of OpenSSL 3.0 returns -1, for a signature of as many
+ * octets, when it has no memory to encode what ECDSA has computed. */
 static X509 *self_signed(EVP_PKEY *key) {
   X509 *certificate = X509_new();
   if (certificate && X509_set_version(certificate, X509_VERSION_3) && set_serial(certificate) &&
       set_names(certificate) && X509_gmtime_adj(X509_getm_notBefore(certificate), NOT_BEFORE_S) &&
       X509_gmtime_adj(X509_getm_notAfter(certificate), NOT_AFTER_S) &&
-      X509_set_pubkey(certificate, key) && X509_sign(certificate, key, EVP_sha256()))
+      X509_set_pubkey(certificate, key) && X509_sign(certificate, key, EVP_sha256()) > 0)
     return certificate;
   X509_free(certificate);
   return NULL;
