@@ -353,6 +353,20 @@ void duo_open_connected(Duo *duo, RtcSetup setup) {
   duo_await_state(&duo->passive, RTC_CONNECTION_STATE_CONNECTED);
 }
 
+void duo_forget(Duo *duo) {
+  DuoSide *sides[] = {&duo->active, &duo->passive};
+  for (size_t i = 0; i < 2; i++)
+    duo_run(sides[i], finish_connection, sides[i]);
+  duo_await_idle(duo);
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(sides[i]->after_closed, 0);
+    sides[i]->stream = NULL;
+    sides[i]->closes_in = false;
+    sides[i]->state_count = 0;
+    sides[i]->rtp_count = 0;
+  }
+}
+
 static RtcConnectionState last_state(const DuoSide *side) {
   return side->state_count ? side->states[side->state_count - 1] : RTC_CONNECTION_STATE_NEW;
 }
