@@ -142,7 +142,7 @@ RtcStunResponse rtc_stun_client_response(RtcStunClient *client,
                                          uint16_t *error_code) {
   RtcStunAttributes attributes = {0};
   StunMessage response;
-  uint16_t ignored;
+  uint16_t ignored = 0;
   uint16_t *code = error_code ? error_code : &ignored;
   *code = 0;
   if (!*remote_pwd || !rtc_stun_is_response(packet, len) ||
