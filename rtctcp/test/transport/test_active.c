@@ -180,6 +180,28 @@ static void the_next_candidate_is_tried(void **state) {
   close(fd);
 }
 
+/* The best candidate's peer accepts, and says nothing: the next one's turn comes before that is
+ * given up, and the first is let go as soon as the other is nominated. */
+static void what_is_not_needed_is_let_go(void **state) {
+  Duo *duo = *state;
+  uint16_t port;
+  int fd = take_port(true, 16, &port);
+  duo_open_active(duo, RTC_SETUP_NONE);
+  duo_open_passive(duo, &duo->active.local);
+  RtcSdpTransport remote = duo->passive.local;
+  remote.candidates[1] = remote.candidates[0];
+  remote.candidates[1].priority++;
+  remote.candidates[1].port = port;
+  remote.candidate_count = 2;
+  assert_int_equal(duo_connect(duo, &remote), RTC_OK);
+  duo_await_state(&duo->active, RTC_CONNECTION_STATE_CONNECTED);
+  duo_await_stat(&duo->active,
+                 offsetof(RtcServerStats, tcp_closes) + RTC_TCP_CLOSE_UNNEEDED * sizeof(uint64_t),
+                 1);
+  assert_int_equal(stats_of(&duo->active).tcp_conns.total, 2);
+  close(fd);
+}
+
 /* More candidates than may be tried at once, and only the worst is good. */
 static void every_candidate_has_its_turn(void **state) {
   Duo *duo = *state;
@@ -277,7 +299,8 @@ static void a_wrong_fingerprint_ends_both(void **state) {
 
 /* -- Consent -- */
 
-static const DuoConfig one_second = {.two_workers = true, .session_timeout_ms = 1000};
+static const DuoConfig one_second = {
+    .two_workers = true, .session_timeout_ms = 1000, .grace_ms = 500};
 
 /* Without media only binding requests and their responses are heard, on either side. */
 static void checks_keep_an_idle_session(void **state) {
@@ -442,6 +465,7 @@ int main(void) {
       TEST(before_it_connects_it_may_be_used_and_closed, one_worker),
       TEST(a_server_without_listener_has_no_passive_sessions, one_worker),
       TEST(the_next_candidate_is_tried, one_worker),
+      TEST(what_is_not_needed_is_let_go, one_worker),
       TEST(every_candidate_has_its_turn, one_worker),
       TEST(a_refused_candidate_is_tried_again_until_the_timeout, short_times),
       TEST(a_peer_that_does_not_accept_is_given_up, short_times),
