@@ -9,8 +9,11 @@ typedef struct RtcListener RtcListener;
 
 /* Opens a listening, non-blocking socket, and tells the address it was bound to.
  * reuse_port  several workers listen to the same address
- * Errors: ADDRESS_IN_USE, ACCESS, SYSTEM */
+ * Errors: ADDRESS_IN_USE, ACCESS, SYSTEM, UNSUPPORTED (reuse_port is refused) */
 RTC_MUST_CHECK RtcError rtc_listener_open(int *fd, RtcAddress *address, bool reuse_port);
+
+/* Another descriptor of a listening socket, for another worker. Errors: SYSTEM */
+RTC_MUST_CHECK RtcError rtc_listener_share(int *another, int fd);
 
 /* Starts to accept. On the shard's thread.
  * fd      owned from here on, whatever is returned

@@ -290,7 +290,7 @@ static void destroy(RtcResource *resource) {
   free(connection->name);
   DL_DELETE(shard->connections, connection);
   free(connection);
-  shard->stats.connections.live--;
+  rtc_load_set_sessions(&shard->load, --shard->stats.connections.live);
   rtc_shard_check_closed(shard);
 }
 
@@ -344,7 +344,7 @@ RtcError rtc_connection_open(RtcConnection **out, RtcShard *shard,
   connection->arg = config->arg;
   rtc_send_queue_init(&connection->send_queue, &rtc_send_limits_default, connection->stats.drops);
   DL_APPEND(shard->connections, connection);
-  shard->stats.connections.live++;
+  rtc_load_set_sessions(&shard->load, ++shard->stats.connections.live);
   RtcError error = make_parts(connection, config);
   if (!error)
     error = enlist(connection);

@@ -9,6 +9,7 @@
 #include "runtime/timer.h"
 #include "runtime/worker_internal.h"
 #include "transport/admission.h"
+#include "transport/load.h"
 #include "transport/registry.h"
 
 #include <rtctcp/server.h>
@@ -53,6 +54,7 @@ typedef struct RtcShard {
   struct RtcListener **listeners; /* owned: an array, and what is in it; see listener.h */
   size_t listener_count;
   RtcServerStats stats;
+  RtcLoad load;
   RtcWorkerHolder holder;
   RtcShardState state;
   bool draining;  /* no new sessions; it closes itself after the last one */
