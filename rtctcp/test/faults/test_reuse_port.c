@@ -63,10 +63,14 @@ static void each_worker_accepts_alone(void **state) {
   for (size_t ends = 0; ends < 2; ends++) {
     Farm farm;
     start_refused(&farm, REUSE_PORT_CALL, ENOPROTOOPT);
-    farm_end_worker(&farm, ends);
+    rtc_worker_stop(farm.workers[ends]);
+    rtc_worker_join(farm.workers[ends]);
     for (size_t n = 0; n < 4; n++)
       serve(&farm, 1 - ends);
-    farm_run_on(farm.workers[1 - ends], farm_drop_handle, &farm.sessions[0]);
+    for (size_t n = 0; n < 4; n++)
+      farm_run_on(farm.workers[1 - ends], farm_drop_handle, &farm.sessions[n]);
+    rtc_server_close(farm.server, farm_on_closed, &farm);
+    farm_await_closed(&farm);
     farm_end(&farm);
   }
 }

@@ -100,7 +100,8 @@ static void who_takes_no_sessions_is_not_picked(void **state) {
   Farm farm;
   (void)state;
   farm_start(&farm, 2);
-  farm_end_worker(&farm, 0);
+  rtc_worker_stop(farm.workers[0]);
+  rtc_worker_join(farm.workers[0]);
   for (int i = 0; i < 4; i++)
     assert_ptr_equal(rtc_server_pick_worker(farm.server), farm.workers[1]);
   FarmSession *session = farm_open(&farm, 1);
