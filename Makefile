@@ -283,6 +283,20 @@ $(SOAK): $(SOAK_OBJECTS) $(STATIC_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
+# A benchmark looks at whichever floor it measures.
+$(BUILD)/obj/rtctcp/bench/%.o: rtctcp/bench/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -Irtctcp -c $< -o $@
+
+$(BUILD)/bench/%: $(BUILD)/obj/rtctcp/bench/%.o $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+# Its peers are the tests'.
+$(BUILD)/bench/bench_memory: $(patsubst %.c,$(BUILD)/obj/%.o,rtctcp/bench/memory_peers.c $(wildcard rtctcp/test/support/peer*.c))
+
 # Without libFuzzer, driver.c is the main program.
 $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)
 	@mkdir -p $(@D)

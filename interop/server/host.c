@@ -113,6 +113,9 @@ static void on_foreign_socket(int fd, const struct sockaddr *peer, socklen_t pee
 static void tell_refusal(const Options *options, RtcError error, size_t failed) {
   if (error == RTC_ERROR_INVALID_ARGUMENT)
     fprintf(stderr, "rtctcp-server: an address of --listen or --candidate can't be used\n");
+  else if (error == RTC_ERROR_UNSUPPORTED && failed < options->listen_count)
+    fprintf(stderr, "rtctcp-server: the kernel has no congestion control '%s'\n",
+            options->congestion_control[failed]);
   else if (failed < options->listen_count)
     fprintf(stderr, "rtctcp-server: can't listen on %s: %s\n", options->listen[failed],
             rtc_error_text(error));
@@ -132,6 +135,7 @@ static RtcError start_server(Host *host) {
   config.worker_count = host->worker_count;
   config.listen = options->listen;
   config.listen_count = options->listen_count;
+  config.congestion_control = options->congestion_control;
   config.candidates = options->candidates;
   config.candidate_count = options->candidate_count;
   config.connections_max = options->sessions_max;

@@ -83,6 +83,18 @@ static const Metric metrics[] = {
     {"packets_out_total", "counter", "SRTP and SRTCP packets protected.",
      FIGURE(server.packets_out)},
     {"octets_out_total", "counter", "Octets of them.", FIGURE(server.octets_out)},
+    {"queued_packets", "gauge", "Media packets that wait for a socket.",
+     FIGURE(server.queued_packets)},
+    {"queued_octets", "gauge", "Octets of them, 64 added to each.", FIGURE(server.queued_octets)},
+    {"queue_age_microseconds", "gauge", "Age of the one that has waited the longest.",
+     FIGURE(server.queue_age_us)},
+    {"queue_age_max_microseconds", "gauge", "The greatest that this has been.",
+     FIGURE(server.queue_age_max_us)},
+    {"pool_lent_octets", "gauge", "Memory that queues and unsent chunks hold.",
+     FIGURE(server.pool_lent_octets)},
+    {"pool_kept_octets", "gauge", "Memory that is kept for them.", FIGURE(server.pool_kept_octets)},
+    {"pool_blocks_made_total", "counter", "Blocks of it that had to be allocated.",
+     FIGURE(server.pool_made)},
 };
 
 static void write_head(Text *text, const char *name, const char *type, const char *help) {
@@ -129,6 +141,8 @@ static const Family families[] = {
      RTC_TCP_CLOSE_COUNT, FIGURE(server.tcp_closes)},
     {"drops_total", "What sessions dropped instead of ending.", "cause", drop_name, 0,
      RTC_DROP_COUNT, FIGURE(server.drops)},
+    {"frames_dropped_total", "Video frames that did not go out whole.", "cause", drop_name, 0,
+     RTC_DROP_COUNT, FIGURE(server.frames_dropped)},
 };
 
 static void write_family(Text *text, const MetricsJob *job, const Family *family) {

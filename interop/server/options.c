@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_LISTEN "127.0.0.1:8080"
-#define SECONDS_MAX    86400
+#define DEFAULT_LISTEN      "127.0.0.1:8080"
+#define SECONDS_MAX         86400
+#define CONGESTION_NAME_MAX 16 /* the kernel's TCP_CA_NAME_MAX, with its NUL */
 
 static const char usage[] =
     "usage: rtctcp-server [OPTION]...\n"
@@ -23,6 +24,9 @@ static const char usage[] =
     "                             IPv6 in brackets: [::1]:8080; port 0: any free one\n"
     "  --candidate IP[:PORT]      tell the peers to connect here; may be given again\n"
     "                             (the addresses listened on)\n"
+    "  --congestion NAME          TCP congestion control of the --listen before it, or without "
+    "one\n"
+    "                             of the first: cubic, bbr, ... (the system's)\n"
     "  --session-timeout S        end a session that was silent for so long (%g)\n"
     "  --reconnect-grace S        let a session wait so long for its next TCP conn (%g)\n"
     "  --first-frame-timeout S    close a socket that has not authenticated by then (%g)\n"
@@ -40,6 +44,7 @@ static const char usage[] =
 typedef enum Option {
   OPTION_LISTEN = 256,
   OPTION_CANDIDATE,
+  OPTION_CONGESTION,
   OPTION_SESSION_TIMEOUT,
   OPTION_RECONNECT_GRACE,
   OPTION_FIRST_FRAME_TIMEOUT,
@@ -55,6 +60,7 @@ typedef enum Option {
 static const struct option long_options[] = {
     {"listen", required_argument, NULL, OPTION_LISTEN},
     {"candidate", required_argument, NULL, OPTION_CANDIDATE},
+    {"congestion", required_argument, NULL, OPTION_CONGESTION},
     {"session-timeout", required_argument, NULL, OPTION_SESSION_TIMEOUT},
     {"reconnect-grace", required_argument, NULL, OPTION_RECONNECT_GRACE},
     {"first-frame-timeout", required_argument, NULL, OPTION_FIRST_FRAME_TIMEOUT},
@@ -133,6 +139,17 @@ static bool take_listen(Options *options, const char *text) {
   if (options->listen_count == OPTIONS_ADDRESSES_MAX)
     return complain("listen", text, "is one too many");
   options->listen[options->listen_count++] = text;
+  return true;
+}
+
+static bool take_congestion(Options *options, const char *text) {
+  size_t at = options->listen_count ? options->listen_count - 1 : 0;
+  size_t len = strlen(text);
+  if (len == 0 || len >= CONGESTION_NAME_MAX)
+    return complain("congestion", text, "is no name of a congestion control");
+  if (options->congestion_control[at])
+    return complain("congestion", text, "is the second one of its --listen");
+  options->congestion_control[at] = text;
   return true;
 }
 
@@ -236,6 +253,8 @@ static bool take_option(Options *options, Option option, const char *argument) {
     return take_listen(options, argument);
   case OPTION_CANDIDATE:
     return take_candidate(options, argument);
+  case OPTION_CONGESTION:
+    return take_congestion(options, argument);
   case OPTION_SESSION_TIMEOUT:
     return take_seconds("session-timeout", argument, false, &options->session_timeout_ms);
   case OPTION_RECONNECT_GRACE:

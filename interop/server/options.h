@@ -13,6 +13,8 @@ typedef struct Options {
   size_t listen_count;
   const char *candidates[OPTIONS_ADDRESSES_MAX]; /* borrowed: of argv */
   size_t candidate_count;
+  /* borrowed: of argv; of the listener of the same index, NULL: the system's */
+  const char *congestion_control[OPTIONS_ADDRESSES_MAX];
   uint32_t session_timeout_ms;
   uint32_t reconnect_grace_ms;
   uint32_t first_frame_timeout_ms;

@@ -83,8 +83,15 @@ typedef enum RtcDrop {
 typedef struct RtcConnectionStats {
   uint64_t packets_in, octets_in;   /* SRTP and SRTCP that were opened */
   uint64_t packets_out, octets_out; /* SRTP and SRTCP that were protected */
-  uint64_t drops[RTC_DROP_COUNT];
-  size_t tcp_conns; /* attached now */
+  uint64_t drops[RTC_DROP_COUNT];   /* packets, in and out, by cause */
+  /* Outbound frames of video that did not go out whole, by the cause of their first packet's drop:
+   * each once, however many of its packets were dropped. */
+  uint64_t frames_dropped[RTC_DROP_COUNT];
+  size_t queued_packets; /* outbound media that waits for the socket now, RTCP too */
+  size_t queued_octets;  /* of these, with 64 a packet for its entry */
+  uint64_t queue_age_us; /* of the one of them that has waited the longest; 0: none waits [us] */
+  uint64_t queue_age_max_us; /* the greatest that this has been [us] */
+  size_t tcp_conns;          /* attached now */
   uint64_t tcp_conns_total;
   const char *srtp_profile; /* "SRTP_AEAD_AES_128_GCM", ...; NULL before CONNECTED */
 } RtcConnectionStats;

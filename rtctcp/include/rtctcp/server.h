@@ -32,6 +32,20 @@ typedef struct RtcServerConfig {
   size_t unauthenticated_per_address_max; /* the same of one IPv4 address or one IPv6 /64 */
   size_t connections_max;                 /* sessions a worker */
 
+  /* What waits for a receiver's socket longer than this, or is more than this, is dropped: video by
+   * whole frames up to the next keyframe, audio oldest first. 0: the default. */
+  uint32_t video_age_max_ms; /* 500 */
+  uint32_t audio_age_max_ms; /* 1,000 */
+  size_t queue_octets_max;   /* a receiver's, each packet with 64 for its entry; 2 MiB */
+  /* TCP_NOTSENT_LOWAT: what the kernel takes beyond what it has sent [octets], so that what is late
+   * is late here, where it can be dropped. It is raised, up to 256 KiB, for a conn whose path sends
+   * more than that in 5 ms, and lowered again, not below this. 0: the default, 16 KiB */
+  size_t notsent_lowat;
+  /* The congestion control of each listener's TCP conns: "bbr", "cubic", and what else
+   * /proc/sys/net/ipv4/tcp_available_congestion_control tells; listen_count texts, of which a NULL
+   * leaves the system's. NULL: the system's for all */
+  const char *const *congestion_control;
+
   /* Takes over a socket on which something else than ICE arrives (HTTP, TLS): fd is non-blocking,
    * nothing was read from it, and it is the host's to close. On a worker's thread. NULL: such
    * sockets are closed and counted. */
@@ -55,17 +69,27 @@ typedef struct RtcServerStats {
   uint64_t closes[RTC_CLOSE_COUNT];         /* of Connections, by reason */
   uint64_t tcp_closes[RTC_TCP_CLOSE_COUNT]; /* of TCP conns, by reason */
   uint64_t drops[RTC_DROP_COUNT];           /* of all sessions that were and are */
+  uint64_t frames_dropped[RTC_DROP_COUNT];  /* likewise: see RtcConnectionStats */
+  uint64_t queued_packets, queued_octets;   /* wait for a socket now */
+  uint64_t queue_age_us;                    /* of what has waited the longest now [us] */
+  uint64_t queue_age_max_us; /* the greatest of all sessions that were and are [us] */
   uint64_t packets_in, octets_in, packets_out, octets_out;
   uint64_t handshakes; /* DTLS handshakes that ended well */
+  /* The pool that queues and unsent chunks are borrowed from. */
+  uint64_t pool_lent_octets; /* in use now */
+  uint64_t pool_kept_octets; /* free, and kept for the next turn's use */
+  uint64_t pool_made;        /* blocks that were allocated: under a steady load it stands still */
 } RtcServerStats;
 
-/* Sets every default: no listener; 10 s, 30 s, 10 s; the caps of the README. */
+/* Sets every default: no listener; 10 s, 30 s, 10 s; the caps of the README; the bounds above. */
 RTC_API void rtc_server_config_init(RtcServerConfig *config);
 
 /* Binds and listens at once, so that a port in use is told here; accepts begin on the workers.
  * failed   out, may be NULL: index of the listen or candidate text that was refused
  * Errors:  INVALID_ARGUMENT  an address can't be read, or there is none, or no worker
- *          ADDRESS_IN_USE, ACCESS, SYSTEM, NO_MEMORY, LIBRARY
+ *          UNSUPPORTED       the kernel does not have this listener's congestion control
+ *          ACCESS            the port, or the congestion control, is not for this user
+ *          ADDRESS_IN_USE, SYSTEM, NO_MEMORY, LIBRARY
  * Thread: any, but the server's functions are then called from that one, or as they say */
 RTC_API RTC_MUST_CHECK RtcError rtc_server_new(RtcServer **server, const RtcServerConfig *config,
                                                size_t *failed);

@@ -1,16 +1,9 @@
 /* RtcPacket: one allocation that holds the count, the length and the octets. */
-#include <rtctcp/packet.h>
+#include "base/packet_internal.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct RtcPacket {
-  atomic_uint handles;
-  size_t len;
-  uint8_t data[];
-};
 
 RtcError rtc_packet_new(RtcPacket **packet, const uint8_t *data, size_t len) {
   if (len > SIZE_MAX - sizeof(RtcPacket))
@@ -20,6 +13,7 @@ RtcError rtc_packet_new(RtcPacket **packet, const uint8_t *data, size_t len) {
     return RTC_ERROR_NO_MEMORY;
 
   atomic_init(&made->handles, 1);
+  atomic_init(&made->note, 0);
   made->len = len;
   if (len > 0)
     memcpy(made->data, data, len);

@@ -1,5 +1,6 @@
-/* Tells ASan, LSan, TSan and Valgrind of stacks and of every switch between them. A build without
- * them keeps Valgrind's requests only, which are a few instructions without effect. */
+/* Tells ASan, LSan, TSan and Valgrind of stacks, of every switch between them, and of pools. A
+ * build without them keeps Valgrind's requests only, which are a few instructions without effect.
+ */
 #ifndef RTC_RUNTIME_SANITIZER_H
 #define RTC_RUNTIME_SANITIZER_H
 
@@ -79,6 +80,30 @@ static inline void rtc_sanitizer_stack_given(void *low, size_t size) {
   VALGRIND_MAKE_MEM_DEFINED(low, size);
 #endif
   (void)low, (void)size;
+}
+
+/* ---- Blocks of a pool --------------------------------------------------------------------------
+ */
+
+/* Nobody may touch a block that is kept for later, as if it were freed; then somebody has it. */
+static inline void rtc_sanitizer_block_kept(void *block, size_t len) {
+#if RTC_ASAN
+  __asan_poison_memory_region(block, len);
+#endif
+#if RTC_VALGRIND
+  VALGRIND_MAKE_MEM_NOACCESS(block, len);
+#endif
+  (void)block, (void)len;
+}
+
+static inline void rtc_sanitizer_block_lent(void *block, size_t len) {
+#if RTC_ASAN
+  __asan_unpoison_memory_region(block, len);
+#endif
+#if RTC_VALGRIND
+  VALGRIND_MAKE_MEM_UNDEFINED(block, len);
+#endif
+  (void)block, (void)len;
 }
 
 /* ---- Switches -------------------------------------------------------------------------------- */

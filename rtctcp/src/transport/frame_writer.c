@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -15,18 +14,28 @@ typedef struct RtcControlFrame {
   uint8_t octets[];
 } RtcControlFrame;
 
-void rtc_frame_writer_init(RtcFrameWriter *writer) {
-  *writer = (RtcFrameWriter){0};
+void rtc_frame_writer_init(RtcFrameWriter *writer, RtcBlockPool *pool, size_t chunk_min) {
+  *writer = (RtcFrameWriter){.pool = pool, .chunk_len = SIZE_MAX, .chunk_min = chunk_min};
+}
+
+static void give_frame(RtcFrameWriter *writer, RtcControlFrame *frame) {
+  rtc_block_pool_give(writer->pool, frame, sizeof *frame + frame->len);
+}
+
+static void give_rest(RtcFrameWriter *writer) {
+  rtc_block_pool_give(writer->pool, writer->rest, writer->rest_len);
+  writer->rest = NULL;
+  writer->rest_len = writer->rest_at = 0;
 }
 
 void rtc_frame_writer_finish(RtcFrameWriter *writer) {
   while (writer->first) {
     RtcControlFrame *frame = writer->first;
     writer->first = frame->next;
-    free(frame);
+    give_frame(writer, frame);
   }
-  free(writer->rest);
-  *writer = (RtcFrameWriter){0};
+  give_rest(writer);
+  rtc_frame_writer_init(writer, writer->pool, writer->chunk_min);
 }
 
 size_t rtc_frame_writer_unsent(const RtcFrameWriter *writer) {
@@ -38,7 +47,7 @@ RtcError rtc_frame_writer_control(RtcFrameWriter *writer, const uint8_t *octets,
   size_t framed = RTC_FRAME_HEADER_LEN + len;
   if (writer->control_len + framed > RTC_FRAME_WRITER_CONTROL_MAX)
     return RTC_ERROR_LIMIT;
-  RtcControlFrame *frame = malloc(sizeof *frame + framed);
+  RtcControlFrame *frame = rtc_block_pool_take(writer->pool, sizeof *frame + framed);
   if (!frame)
     return RTC_ERROR_NO_MEMORY;
   frame->next = NULL;
@@ -66,7 +75,7 @@ static size_t take_control(RtcFrameWriter *writer, uint8_t *chunk, size_t cap) {
     len += frame->len;
     writer->control_len -= frame->len;
     writer->first = frame->next;
-    free(frame);
+    give_frame(writer, frame);
   }
   return len;
 }
@@ -99,24 +108,37 @@ static RtcError send_rest(RtcFrameWriter *writer, int fd) {
   writer->rest_at += sent;
   if (sent < left)
     return RTC_ERROR_AGAIN;
-  free(writer->rest);
-  writer->rest = NULL;
-  writer->rest_len = writer->rest_at = 0;
+  give_rest(writer);
   return RTC_OK;
 }
 
 static RtcError send_chunk(RtcFrameWriter *writer, int fd, const uint8_t *chunk, size_t len) {
   size_t sent;
   RtcError error = send_some(fd, chunk, len, &sent);
-  if (error || sent == len)
+  if (error)
     return error;
-  writer->rest = malloc(len - sent);
+  if (sent == len) {
+    if (len > writer->chunk_len / 2) /* a short one tells nothing */
+      writer->chunk_len *= 2;
+    return RTC_OK;
+  }
+  writer->chunk_len = writer->chunk_min;
+  writer->rest = rtc_block_pool_take(writer->pool, len - sent);
   if (!writer->rest)
     return RTC_ERROR_NO_MEMORY;
   memcpy(writer->rest, chunk + sent, len - sent);
   writer->rest_len = len - sent;
   writer->rest_at = 0;
   return RTC_ERROR_AGAIN;
+}
+
+static size_t gather(RtcFrameWriter *writer, uint8_t *chunk, size_t cap, RtcFrameFill fill,
+                     void *arg) {
+  size_t len = take_control(writer, chunk, cap);
+  if (fill && !writer->first)
+    len += fill(chunk + len, cap - len, arg);
+  /* a callback of the fill may have had a last word */
+  return len > 0 ? len : take_control(writer, chunk, cap);
 }
 
 RtcError rtc_frame_writer_flush(RtcFrameWriter *writer, int fd, uint8_t *chunk, size_t cap,
@@ -126,11 +148,10 @@ RtcError rtc_frame_writer_flush(RtcFrameWriter *writer, int fd, uint8_t *chunk, 
   writer->flushing = true;
   RtcError error = send_rest(writer, fd);
   while (!error) {
-    size_t len = take_control(writer, chunk, cap);
-    if (fill && !writer->first)
-      len += fill(chunk + len, cap - len, arg);
-    if (len == 0) /* a callback of the fill may have had a last word */
-      len = take_control(writer, chunk, cap);
+    size_t some = writer->chunk_len < cap ? writer->chunk_len : cap;
+    size_t len = gather(writer, chunk, some, fill, arg);
+    if (len == 0 && some < cap) /* a frame may be longer */
+      len = gather(writer, chunk, cap, fill, arg);
     if (len == 0)
       break;
     error = send_chunk(writer, fd, chunk, len);

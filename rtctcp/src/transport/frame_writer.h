@@ -3,25 +3,26 @@
 #ifndef RTC_TRANSPORT_FRAME_WRITER_H
 #define RTC_TRANSPORT_FRAME_WRITER_H
 
-#include <rtctcp/error.h>
+#include "runtime/block_pool.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <rtctcp/error.h>
 
 /* Octets of STUN and DTLS that may wait for a peer that does not read. */
 #define RTC_FRAME_WRITER_CONTROL_MAX ((size_t)32 * 1024)
 
 typedef struct RtcFrameWriter {
+  RtcBlockPool *pool;            /* borrowed: of all that waits here */
   struct RtcControlFrame *first; /* owned: a list, oldest first */
   struct RtcControlFrame **last; /* where the next one is linked */
   size_t control_len;            /* octets of the list, with frame headers */
   uint8_t *rest;                 /* owned: what the socket did not take of the last chunk */
   size_t rest_len, rest_at;      /* [octets] */
+  size_t chunk_len;              /* of the next chunk, at most, unless a frame is longer [octets] */
+  size_t chunk_min;              /* what a socket takes that was full: chunk_len after a cut */
   bool flushing;                 /* a flush is under way: its fill may end in another one */
 } RtcFrameWriter;
 
-void rtc_frame_writer_init(RtcFrameWriter *writer);
+void rtc_frame_writer_init(RtcFrameWriter *writer, RtcBlockPool *pool, size_t chunk_min);
 void rtc_frame_writer_finish(RtcFrameWriter *writer); /* fine twice */
 
 /* Queues one frame, copied.
@@ -39,12 +40,12 @@ size_t rtc_frame_writer_unsent(const RtcFrameWriter *writer);
 typedef size_t (*RtcFrameFill)(uint8_t *out, size_t cap, void *arg);
 
 /* Sends what waits: the rest of the last chunk, control frames, then media, gathered in chunk and
- * given to the socket with one call a chunk. Never blocks, never yields.
- * chunk   scratch
- * fill    NULL: no media. It may queue control frames, and flush: they are sent after its media
- * Errors: AGAIN   the socket is full, and more waits: call again when it is writable
- *         SYSTEM  the socket failed: drop the TCP conn
- *         NO_MEMORY  a chunk's rest could not be kept, a frame is cut: drop the TCP conn */
+ * given to the socket with one call a chunk. Never blocks, never yields. Chunks are as long as
+ * chunk is, but after a socket took a part only: then they are about what it will take, so that
+ * little is protected and waits, and grow again as it takes them whole. chunk   scratch fill NULL:
+ * no media. It may queue control frames, and flush: they are sent after its media Errors: AGAIN the
+ * socket is full, and more waits: call again when it is writable SYSTEM  the socket failed: drop
+ * the TCP conn NO_MEMORY  a chunk's rest could not be kept, a frame is cut: drop the TCP conn */
 RTC_MUST_CHECK RtcError rtc_frame_writer_flush(RtcFrameWriter *writer, int fd, uint8_t *chunk,
                                                size_t cap, RtcFrameFill fill, void *arg);
 

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BACKLOG     1024
@@ -51,7 +53,18 @@ static bool prepare(int fd, RtcAddress *address) {
   return getsockname(fd, to, &address->len) == 0;
 }
 
-RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port) {
+/* What is accepted has it from the listening socket.
+ * Errors: UNSUPPORTED, ACCESS (not one that every user may choose), SYSTEM */
+static RtcError set_congestion_control(int fd, const char *name) {
+  if (!name)
+    return RTC_OK;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) == 0)
+    return RTC_OK;
+  return errno == ENOENT ? RTC_ERROR_UNSUPPORTED : error_of(errno);
+}
+
+RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port,
+                           const char *congestion_control) {
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return error_of(errno);
@@ -59,8 +72,10 @@ RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port) {
     close(fd);
     return RTC_ERROR_UNSUPPORTED;
   }
-  if (!prepare(fd, address)) {
-    RtcError error = error_of(errno);
+  RtcError error = set_congestion_control(fd, congestion_control);
+  if (!error && !prepare(fd, address))
+    error = error_of(errno);
+  if (error) {
     close(fd);
     return error;
   }

@@ -270,21 +270,11 @@ static void dispose(RtcResource *resource) {
   release_parts(connection);
 }
 
-static void add_to_totals(const RtcConnection *connection) {
-  RtcServerStats *totals = &connection->shard->stats;
-  totals->packets_in += connection->stats.packets_in;
-  totals->octets_in += connection->stats.octets_in;
-  totals->packets_out += connection->stats.packets_out;
-  totals->octets_out += connection->stats.octets_out;
-  for (int i = 0; i < RTC_DROP_COUNT; i++)
-    totals->drops[i] += connection->stats.drops[i];
-}
-
 static void destroy(RtcResource *resource) {
   RtcConnection *connection = (RtcConnection *)resource;
   RtcShard *shard = connection->shard;
   release_parts(connection); /* one that never came to life was not disposed of */
-  add_to_totals(connection);
+  rtc_connection_add_to(connection, &shard->stats);
   free(connection->restart);
   free(connection->ice);
   free(connection->name);
@@ -342,7 +332,8 @@ RtcError rtc_connection_open(RtcConnection **out, RtcShard *shard,
   connection->made_us = connection->state_us = rtc_worker_now(shard->worker);
   connection->callbacks = config->callbacks;
   connection->arg = config->arg;
-  rtc_send_queue_init(&connection->send_queue, &rtc_send_limits_default, connection->stats.drops);
+  rtc_send_queue_init(&connection->send_queue, &shard->settings->send_limits, &shard->pool,
+                      &connection->stats);
   DL_APPEND(shard->connections, connection);
   rtc_load_set_sessions(&shard->load, ++shard->stats.connections.live);
   RtcError error = make_parts(connection, config);

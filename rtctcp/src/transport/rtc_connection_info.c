@@ -31,9 +31,36 @@ uint64_t rtc_connection_id(const RtcConnection *connection) {
   return rtc_resource_id(&connection->resource);
 }
 
+static uint64_t greater(uint64_t a, uint64_t b) {
+  return a > b ? a : b;
+}
+
 void rtc_connection_stats(const RtcConnection *connection, RtcConnectionStats *stats) {
+  const RtcSendQueue *queue = &connection->send_queue;
   *stats = connection->stats;
   stats->tcp_conns = connection->tcp_conn_count;
+  stats->queued_packets = rtc_send_queue_packets(queue);
+  stats->queued_octets = queue->octets;
+  stats->queue_age_us =
+      (uint64_t)rtc_send_queue_age(queue, rtc_worker_now(connection->shard->worker));
+  stats->queue_age_max_us = greater(stats->queue_age_max_us, stats->queue_age_us);
+}
+
+void rtc_connection_add_to(const RtcConnection *connection, RtcServerStats *totals) {
+  RtcConnectionStats stats;
+  rtc_connection_stats(connection, &stats);
+  totals->packets_in += stats.packets_in;
+  totals->octets_in += stats.octets_in;
+  totals->packets_out += stats.packets_out;
+  totals->octets_out += stats.octets_out;
+  for (int i = 0; i < RTC_DROP_COUNT; i++) {
+    totals->drops[i] += stats.drops[i];
+    totals->frames_dropped[i] += stats.frames_dropped[i];
+  }
+  totals->queued_packets += stats.queued_packets;
+  totals->queued_octets += stats.queued_octets;
+  totals->queue_age_us = greater(totals->queue_age_us, stats.queue_age_us);
+  totals->queue_age_max_us = greater(totals->queue_age_max_us, stats.queue_age_max_us);
 }
 
 RtcTcpConn *rtc_connection_tcp_conn(const RtcConnection *connection) {

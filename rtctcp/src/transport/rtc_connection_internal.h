@@ -87,6 +87,9 @@ size_t rtc_connection_fill(RtcConnection *connection, const RtcTcpConn *tcp, uin
 const RtcIceCredentials *rtc_connection_credentials(const RtcConnection *connection,
                                                     const RtcStunUsername *username);
 
+/* Adds its figures to a server's. */
+void rtc_connection_add_to(const RtcConnection *connection, RtcServerStats *totals);
+
 /* -- Of the Connection's own files -- */
 
 /* Ends the session for this reason, if it has not ended. Reports CLOSED before it returns. */

@@ -29,9 +29,10 @@ RtcError rtc_connection_send_rtp(RtcConnection *connection, RtcStream *stream, R
   if (connection->state == RTC_CONNECTION_STATE_CLOSED)
     return RTC_ERROR_CLOSED;
   if (!can_send(connection)) {
-    rtc_connection_drop(connection, RTC_DROP_NOT_CONNECTED);
+    rtc_send_queue_refuse(&connection->send_queue, stream, flags, RTC_DROP_NOT_CONNECTED);
     return RTC_OK;
   }
+  connection->send_queue.is_held = connection->selected->blocked;
   RtcError error = rtc_send_queue_rtp(&connection->send_queue, stream, packet, flags,
                                       timestamp_offset, rtc_worker_now(connection->shard->worker));
   if (connection->selected && !rtc_send_queue_empty(&connection->send_queue))

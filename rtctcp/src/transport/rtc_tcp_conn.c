@@ -3,17 +3,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <utlist.h>
 
-/* What the kernel takes beyond what it has sent [octets]: little, so that what to send, and what to
- * drop, is decided here and late. */
-#define NOTSENT_LOWAT (16 * 1024)
 /* What is read and thrown away at the end, so that unread octets do not turn our FIN into a reset
  * that overtakes the last words. */
 #define DISCARD_MAX ((size_t)1024 * 1024)
@@ -54,6 +49,12 @@ static size_t fill(uint8_t *out, size_t cap, void *arg) {
   return tcp->connection ? rtc_connection_fill(tcp->connection, tcp, out, cap) : 0;
 }
 
+/* Only a path that is slower than what is sent has something to tell. */
+static void adjust_to_path(RtcTcpConn *tcp) {
+  rtc_tcp_path_blocked(&tcp->path, tcp->fd, rtc_worker_now(tcp->shard->worker));
+  tcp->writer.chunk_min = tcp->path.lowat;
+}
+
 static void flush(void *arg) {
   RtcTcpConn *tcp = arg;
   if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL)
@@ -64,6 +65,9 @@ static void flush(void *arg) {
   if (tcp->state == RTC_TCP_CONN_STATE_DISPOSAL) /* closed by a callback of fill */
     return;
   tcp->blocked = error == RTC_ERROR_AGAIN;
+  if (tcp->blocked)
+    adjust_to_path(tcp);
+  rtc_shard_used_pool(tcp->shard);
   rtc_io_set_interest(&tcp->io, RTC_IO_READABLE | (tcp->blocked ? RTC_IO_WRITABLE : 0u));
   if (!error || error == RTC_ERROR_AGAIN)
     return;
@@ -224,7 +228,7 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   tcp->flush = (RtcTask){.run = flush, .arg = tcp};
   rtc_address_format(peer, tcp->peer_text);
   rtc_frame_reader_init(&tcp->reader, RTC_STUN_LEN_MAX);
-  rtc_frame_writer_init(&tcp->writer);
+  rtc_frame_writer_init(&tcp->writer, &shard->pool, shard->settings->notsent_lowat);
   DL_APPEND(shard->tcp_conns, tcp);
   shard->stats.tcp_conns.live++;
   return tcp;
@@ -232,11 +236,7 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
 
 static RtcError start(RtcTcpConn *tcp) {
   RtcShard *shard = tcp->shard;
-  int one = 1;
-  int lowat = NOTSENT_LOWAT;
-  /* They fail only where the peer has reset the conn already, which the first read tells. */
-  (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+  rtc_tcp_path_init(&tcp->path, tcp->fd, shard->settings->notsent_lowat);
   RtcError error = rtc_io_init(&tcp->io, shard->worker, tcp->fd);
   if (error)
     return error;

@@ -28,6 +28,7 @@ struct RtcTcpConn {
   RtcIo io;
   RtcFrameReader reader;
   RtcFrameWriter writer;
+  RtcTcpPath path;
   RtcTask flush;
   int64_t made_us;       /* acceptance */
   int64_t heard_us;      /* acceptance, or the last authenticated packet */

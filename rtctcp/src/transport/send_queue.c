@@ -1,7 +1,8 @@
 /* The media that a Connection has to send: bounded by age and octets, encrypted late. */
-#include "transport/send_queue.h"
+#include "transport/send_queue_internal.h"
 
 #include "base/clock.h"
+#include "base/octets.h"
 #include "protocol/framing.h"
 #include "protocol/rtp.h"
 
@@ -10,10 +11,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* What an entry costs beside its packet's octets, so that tiny packets are bounded too. */
-#define ENTRY_OVERHEAD ((size_t)64)
 /* The longest RTP that still fits a frame when it is protected. */
 #define RTP_LEN_MAX (RTC_FRAME_LEN_MAX - RTC_FRAME_HEADER_LEN - RTC_SRTP_OVERHEAD_MAX)
+/* A packet's note: the payload's offset, never 0, and the padding's length above it. */
+#define LAYOUT_PADDING_AT  16
+#define LAYOUT_OFFSET_MASK 0xffffu
 
 const RtcSendLimits rtc_send_limits_default = {
     .video_age_us = 500 * RTC_US_PER_MS,
@@ -21,17 +23,11 @@ const RtcSendLimits rtc_send_limits_default = {
     .octets = (size_t)2 * 1024 * 1024,
 };
 
-void rtc_send_queue_init(RtcSendQueue *queue, const RtcSendLimits *limits, uint64_t *drops) {
-  *queue = (RtcSendQueue){.limits = *limits, .drops = drops};
-}
-
-static size_t cost(const RtcPacket *packet) {
-  return rtc_packet_len(packet) + ENTRY_OVERHEAD;
-}
-
-static void count_drop(RtcSendQueue *queue, const RtcSendEntry *entry, RtcDrop cause) {
-  queue->octets -= cost(entry->packet);
-  queue->drops[cause]++;
+void rtc_send_queue_init(RtcSendQueue *queue, const RtcSendLimits *limits, RtcBlockPool *pool,
+                         RtcConnectionStats *stats) {
+  *queue = (RtcSendQueue){.limits = *limits, .stats = stats};
+  for (int class = 0; class < RTC_SEND_CLASSES; class ++)
+    rtc_send_ring_init(&queue->rings[class], pool);
 }
 
 static RtcError push(RtcSendQueue *queue, int class, const RtcSendEntry *entry) {
@@ -39,7 +35,7 @@ static RtcError push(RtcSendQueue *queue, int class, const RtcSendEntry *entry) 
   if (error)
     return error;
   rtc_packet_ref(entry->packet);
-  queue->octets += cost(entry->packet);
+  queue->octets += rtc_send_cost(entry->packet);
   return RTC_OK;
 }
 
@@ -79,6 +75,7 @@ RtcError rtc_send_queue_add_stream(RtcSendQueue *queue, const RtcStreamConfig *c
     return RTC_ERROR_NO_MEMORY;
   stream->config = *config;
   stream->awaits_keyframe = config->media == RTC_MEDIA_VIDEO;
+  stream->counted_frame = RTC_SEND_NO_FRAME(stream);
   if (getrandom(&stream->next_sequence, sizeof stream->next_sequence, 0) < 0)
     stream->next_sequence = 0; /* only makes it easier to guess */
   /* Below 2^15, so that no wrap comes before the receiver has synchronised (RFC 3711 3.3.1). */
@@ -90,25 +87,8 @@ RtcError rtc_send_queue_add_stream(RtcSendQueue *queue, const RtcStreamConfig *c
   return RTC_OK;
 }
 
-typedef struct Pass {
-  RtcSendQueue *queue;
-  const RtcStream *stream;
-  size_t index;
-  RtcDrop cause;
-} Pass;
-
-static bool is_of_another_stream(const RtcSendEntry *entry, void *arg) {
-  Pass *pass = arg;
-  if (entry->stream != pass->stream)
-    return true;
-  count_drop(pass->queue, entry, RTC_DROP_NOT_CONNECTED);
-  return false;
-}
-
 void rtc_send_queue_remove_stream(RtcSendQueue *queue, RtcStream *stream) {
-  Pass pass = {.queue = queue, .stream = stream};
-  rtc_send_ring_filter(&queue->rings[RTC_SEND_CLASS_AUDIO], is_of_another_stream, &pass);
-  rtc_send_ring_filter(&queue->rings[RTC_SEND_CLASS_VIDEO], is_of_another_stream, &pass);
+  rtc_send_drop_stream(queue, stream);
   for (RtcStream **at = &queue->streams; *at; at = &(*at)->next) {
     if (*at != stream)
       continue;
@@ -137,115 +117,53 @@ static void tell_keyframes_wanted(RtcSendQueue *queue) {
   }
 }
 
-/* -- Dropping -- */
-
-static bool is_keyframe_start(const RtcSendEntry *entry) {
-  const unsigned both = RTC_SEND_KEYFRAME | RTC_SEND_FRAME_START;
-  return (entry->flags & both) == both;
-}
-
-/* A frame that has begun to go out is finished; then all goes up to the stream's keep_from. */
-static bool is_kept_video(const RtcSendEntry *entry, void *arg) {
-  Pass *pass = arg;
-  RtcStream *stream = entry->stream;
-  size_t index = pass->index++;
-  if (entry->flags & RTC_SEND_FRAME_START)
-    stream->frame_has_begun = false;
-  if (index >= stream->keep_from || stream->frame_has_begun)
-    return true;
-  count_drop(pass->queue, entry, pass->cause);
-  if (stream->keep_from == SIZE_MAX)
-    stream->awaits_keyframe = stream->wants_keyframe = true;
-  return false;
-}
-
-/* Drops whole frames of video: those before a stream's newest keyframe where one waits that was
- * queued since then, else all; then the stream awaits one.
- * begun  a frame that has begun to go out is finished */
-static void drop_video(RtcSendQueue *queue, RtcDrop cause, int64_t since_us, bool begun) {
-  RtcSendRing *ring = &queue->rings[RTC_SEND_CLASS_VIDEO];
-  for (RtcStream *stream = queue->streams; stream; stream = stream->next) {
-    stream->keep_from = SIZE_MAX;
-    stream->frame_has_begun = begun;
-  }
-  for (size_t i = 0; i < ring->count; i++) {
-    const RtcSendEntry *entry = rtc_send_ring_at(ring, i);
-    if (entry->queued_us >= since_us && is_keyframe_start(entry))
-      entry->stream->keep_from = i;
-  }
-  rtc_send_ring_filter(ring, is_kept_video, &(Pass){.queue = queue, .cause = cause});
-}
-
-void rtc_send_queue_cut(RtcSendQueue *queue) {
-  drop_video(queue, RTC_DROP_AWAIT_KEYFRAME, INT64_MIN, false);
-  for (RtcStream *stream = queue->streams; stream; stream = stream->next)
-    if (stream->config.media == RTC_MEDIA_VIDEO && stream->keep_from == SIZE_MAX)
-      stream->awaits_keyframe = stream->wants_keyframe = true;
-}
-
-static void drop_oldest(RtcSendQueue *queue, int class, RtcDrop cause) {
-  RtcSendEntry entry = rtc_send_ring_pop(&queue->rings[class]);
-  count_drop(queue, &entry, cause);
-  rtc_packet_unref(&entry.packet);
-}
-
-static void drop_late(RtcSendQueue *queue, int64_t now_us) {
-  RtcSendRing *audio = &queue->rings[RTC_SEND_CLASS_AUDIO];
-  RtcSendRing *video = &queue->rings[RTC_SEND_CLASS_VIDEO];
-  while (audio->count &&
-         now_us - rtc_send_ring_at(audio, 0)->queued_us > queue->limits.audio_age_us)
-    drop_oldest(queue, RTC_SEND_CLASS_AUDIO, RTC_DROP_QUEUE_LATE);
-  for (size_t i = 0; i < video->count; i++) {
-    const RtcSendEntry *entry = rtc_send_ring_at(video, i);
-    if (now_us - entry->queued_us <= queue->limits.video_age_us)
-      return;
-    /* The rest of a frame that has begun goes on; the first one after it decides. */
-    if (entry->flags & RTC_SEND_FRAME_START) {
-      drop_video(queue, RTC_DROP_QUEUE_LATE, now_us - queue->limits.video_age_us, true);
-      return;
-    }
-  }
-}
-
-/* Makes room for a packet of this class, video first. false: there is none. */
-static bool make_room(RtcSendQueue *queue, int class, size_t need, int64_t now_us) {
-  if (queue->octets + need <= queue->limits.octets)
-    return true;
-  drop_video(queue, RTC_DROP_QUEUE_FULL, now_us - queue->limits.video_age_us, true);
-  /* Not even the keyframe has room, so what follows it has none: it would be cut. */
-  if (queue->octets + need > queue->limits.octets)
-    drop_video(queue, RTC_DROP_QUEUE_FULL, INT64_MAX, true);
-  RtcSendRing *audio = &queue->rings[RTC_SEND_CLASS_AUDIO];
-  while (class != RTC_SEND_CLASS_VIDEO && audio->count &&
-         queue->octets + need > queue->limits.octets)
-    drop_oldest(queue, RTC_SEND_CLASS_AUDIO, RTC_DROP_QUEUE_FULL);
-  return queue->octets + need <= queue->limits.octets;
-}
-
 /* -- In -- */
+
+/* Where the payload is in a packet: found once for all its receivers, and noted in it.
+ * returns  0: it is no RTP */
+static uint32_t layout_of(RtcPacket *packet) {
+  uint32_t layout = rtc_packet_note(packet);
+  RtcRtpHeader header;
+  if (layout)
+    return layout;
+  if (packet->len > RTP_LEN_MAX || rtc_rtp_parse(packet->data, packet->len, &header))
+    return 0;
+  layout = (uint32_t)header.payload_offset | (uint32_t)header.padding_len << LAYOUT_PADDING_AT;
+  rtc_packet_set_note(packet, layout);
+  return layout;
+}
+
+/* Gives the packet its frame's number. */
+static RtcSendEntry entry_of(RtcStream *stream, RtcPacket *packet, unsigned flags) {
+  if (flags & RTC_SEND_FRAME_START)
+    rtc_send_begin_frame(stream);
+  return (RtcSendEntry){
+      .packet = packet, .stream = stream, .frame = stream->frame, .flags = (uint16_t)flags};
+}
 
 /* Is this packet of use to a stream that may await a keyframe? */
 static bool is_useful(const RtcSendEntry *entry) {
-  return !entry->stream->awaits_keyframe || is_keyframe_start(entry);
+  return !entry->stream->awaits_keyframe || rtc_send_is_keyframe_start(entry);
 }
 
 static RtcError push_rtp(RtcSendQueue *queue, const RtcSendEntry *entry, int64_t now_us) {
   RtcStream *stream = entry->stream;
   bool video = stream->config.media == RTC_MEDIA_VIDEO;
   int class = video ? RTC_SEND_CLASS_VIDEO : RTC_SEND_CLASS_AUDIO;
-  drop_late(queue, now_us);
-  bool room = is_useful(entry) && make_room(queue, class, cost(entry->packet), now_us);
+  rtc_send_drop_late(queue, now_us);
+  bool room =
+      is_useful(entry) && rtc_send_make_room(queue, class, rtc_send_cost(entry->packet), now_us);
   /* Asked again: the room may have been made of the frames that this one builds on. */
   if (!is_useful(entry)) {
     stream->wants_keyframe = true;
-    queue->drops[RTC_DROP_AWAIT_KEYFRAME]++;
+    rtc_send_count_drop(queue, entry, RTC_DROP_AWAIT_KEYFRAME);
     return RTC_OK;
   }
   stream->awaits_keyframe = false;
   RtcError error = room ? push(queue, class, entry) : RTC_OK;
   if (room && !error)
     return RTC_OK;
-  queue->drops[RTC_DROP_QUEUE_FULL]++;
+  rtc_send_count_drop(queue, entry, error ? RTC_DROP_NO_MEMORY : RTC_DROP_QUEUE_FULL);
   stream->awaits_keyframe = video; /* its frame is not whole any more */
   stream->wants_keyframe = video;
   return error;
@@ -253,49 +171,62 @@ static RtcError push_rtp(RtcSendQueue *queue, const RtcSendEntry *entry, int64_t
 
 RtcError rtc_send_queue_rtp(RtcSendQueue *queue, RtcStream *stream, RtcPacket *packet,
                             unsigned flags, uint32_t timestamp_offset, int64_t now_us) {
-  RtcRtpHeader header;
-  size_t len = rtc_packet_len(packet);
-  if (len > RTP_LEN_MAX || rtc_rtp_parse(rtc_packet_data(packet), len, &header))
+  if (!layout_of(packet))
     return RTC_ERROR_PROTO;
-  const RtcSendEntry entry = {.packet = packet,
-                              .stream = stream,
-                              .queued_us = now_us,
-                              .timestamp_offset = timestamp_offset,
-                              .flags = flags};
+  RtcSendEntry entry = entry_of(stream, packet, flags);
+  entry.queued_us = now_us;
+  entry.timestamp_offset = timestamp_offset;
   RtcError error = push_rtp(queue, &entry, now_us);
-  tell_keyframes_wanted(queue);
+  if (!queue->is_held)
+    tell_keyframes_wanted(queue);
   return error;
 }
 
 RtcError rtc_send_queue_rtcp(RtcSendQueue *queue, RtcPacket *packet, int64_t now_us) {
-  if (!make_room(queue, RTC_SEND_CLASS_RTCP, cost(packet), now_us)) {
-    queue->drops[RTC_DROP_QUEUE_FULL]++;
+  const RtcSendEntry entry = {.packet = packet, .queued_us = now_us};
+  if (!rtc_send_make_room(queue, RTC_SEND_CLASS_RTCP, rtc_send_cost(packet), now_us)) {
+    rtc_send_count_drop(queue, &entry, RTC_DROP_QUEUE_FULL);
     return RTC_OK;
   }
-  return push(queue, RTC_SEND_CLASS_RTCP, &(RtcSendEntry){.packet = packet, .queued_us = now_us});
+  return push(queue, RTC_SEND_CLASS_RTCP, &entry);
+}
+
+void rtc_send_queue_refuse(RtcSendQueue *queue, RtcStream *stream, unsigned flags, RtcDrop cause) {
+  const RtcSendEntry entry = entry_of(stream, NULL, flags);
+  rtc_send_count_drop(queue, &entry, cause);
 }
 
 /* -- Out -- */
 
+/* What a rewrite needs of a packet that rtc_send_queue_rtp has taken. */
+static RtcRtpHeader header_of(RtcPacket *packet) {
+  uint32_t layout = rtc_packet_note(packet);
+  size_t payload_offset = layout & LAYOUT_OFFSET_MASK;
+  size_t padding_len = layout >> LAYOUT_PADDING_AT;
+  return (RtcRtpHeader){.marker = packet->data[1] & 0x80,
+                        .csrc_count = packet->data[0] & 0x0F,
+                        .timestamp = rtc_read_u32(packet->data + 4),
+                        .payload_offset = payload_offset,
+                        .payload_len = packet->len - payload_offset - padding_len,
+                        .padding_len = padding_len};
+}
+
 /* Rewrites and protects an entry's packet at out. Errors: none that is not our own mistake. */
 static RtcError protect(const RtcSendEntry *entry, RtcSrtp *srtp, uint8_t *out, size_t cap,
                         size_t *len) {
-  const uint8_t *data = rtc_packet_data(entry->packet);
-  *len = rtc_packet_len(entry->packet);
+  const uint8_t *data = entry->packet->data;
+  *len = entry->packet->len;
   RtcStream *stream = entry->stream;
   if (!stream) {
     memcpy(out, data, *len);
     return rtc_srtp_protect_rtcp(srtp, out, len, cap);
   }
-  RtcRtpHeader header;
-  RtcError error = rtc_rtp_parse(data, *len, &header);
-  if (error)
-    return error;
+  const RtcRtpHeader header = header_of(entry->packet);
   const RtcRtpRewrite rewrite = {.ssrc = stream->config.ssrc,
                                  .payload_type = stream->config.payload_type,
                                  .sequence = stream->next_sequence,
                                  .timestamp = header.timestamp + entry->timestamp_offset};
-  error = rtc_rtp_rewrite(data, *len, &header, &rewrite, out, cap, len);
+  RtcError error = rtc_rtp_rewrite(data, *len, &header, &rewrite, out, cap, len);
   if (error)
     return error;
   error = rtc_srtp_protect(srtp, out, len, cap);
@@ -311,7 +242,7 @@ static RtcError protect(const RtcSendEntry *entry, RtcSrtp *srtp, uint8_t *out, 
 static bool move_one(RtcSendQueue *queue, int class, RtcSrtp *srtp, uint8_t *out, size_t cap,
                      RtcSendFill *fill) {
   const RtcSendEntry *oldest = rtc_send_ring_at(&queue->rings[class], 0);
-  size_t need = RTC_FRAME_HEADER_LEN + rtc_packet_len(oldest->packet) + RTC_SRTP_OVERHEAD_MAX;
+  size_t need = RTC_FRAME_HEADER_LEN + oldest->packet->len + RTC_SRTP_OVERHEAD_MAX;
   if (need > cap - fill->len)
     return false;
   RtcSendEntry entry = rtc_send_ring_pop(&queue->rings[class]);
@@ -319,10 +250,11 @@ static bool move_one(RtcSendQueue *queue, int class, RtcSrtp *srtp, uint8_t *out
   size_t len;
   RtcError error =
       protect(&entry, srtp, frame + RTC_FRAME_HEADER_LEN, need - RTC_FRAME_HEADER_LEN, &len);
-  queue->octets -= cost(entry.packet);
+  queue->octets -= rtc_send_cost(entry.packet);
   rtc_packet_unref(&entry.packet);
   if (error) { /* libsrtp lacked memory, or refused what we made: the packet is lost, no more */
-    queue->drops[error == RTC_ERROR_NO_MEMORY ? RTC_DROP_NO_MEMORY : RTC_DROP_SRTP_MALFORMED]++;
+    rtc_send_count_drop(
+        queue, &entry, error == RTC_ERROR_NO_MEMORY ? RTC_DROP_NO_MEMORY : RTC_DROP_SRTP_MALFORMED);
     return true;
   }
   rtc_frame_write_header(frame, len);
@@ -335,7 +267,8 @@ static bool move_one(RtcSendQueue *queue, int class, RtcSrtp *srtp, uint8_t *out
 void rtc_send_queue_fill(RtcSendQueue *queue, RtcSrtp *srtp, int64_t now_us, uint8_t *out,
                          size_t cap, RtcSendFill *fill) {
   *fill = (RtcSendFill){0};
-  drop_late(queue, now_us);
+  rtc_send_note_age(queue, now_us);
+  rtc_send_drop_late(queue, now_us);
   for (int class = 0; class < RTC_SEND_CLASSES; class ++)
     while (queue->rings[class].count)
       if (!move_one(queue, class, srtp, out, cap, fill))
@@ -356,16 +289,6 @@ size_t rtc_send_queue_packets(const RtcSendQueue *queue) {
 }
 
 /* -- End -- */
-
-void rtc_send_queue_clear(RtcSendQueue *queue) {
-  for (int class = 0; class < RTC_SEND_CLASSES; class ++)
-    while (queue->rings[class].count)
-      drop_oldest(queue, class, RTC_DROP_NOT_CONNECTED);
-  for (RtcStream *stream = queue->streams; stream; stream = stream->next) {
-    stream->awaits_keyframe = stream->config.media == RTC_MEDIA_VIDEO;
-    stream->wants_keyframe = false; /* nobody is told of what is cleared: it may be the end */
-  }
-}
 
 void rtc_send_queue_finish(RtcSendQueue *queue) {
   rtc_send_queue_clear(queue);

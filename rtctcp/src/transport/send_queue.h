@@ -25,8 +25,12 @@ struct RtcStream {
   uint32_t packets, octets; /* sent, for sender reports (RFC 3550 section 6.4.1) */
   bool awaits_keyframe;     /* video: what is no keyframe is of no use */
   bool wants_keyframe;      /* on_keyframe_wanted is due */
+  uint16_t frame;           /* video: number of the newest frame that came */
+  bool is_frame_counted;    /* video: that one is counted as dropped */
+  uint16_t counted_frame;   /* video: the last older one that is */
   size_t keep_from;         /* scratch of a drop pass: index in the ring */
   bool frame_has_begun;     /* scratch of a drop pass */
+  bool is_dropped;          /* scratch of a drop pass: it is about this stream */
 };
 
 enum {
@@ -44,14 +48,16 @@ typedef struct RtcSendQueue {
   size_t retired_count;
   size_t octets;
   RtcSendLimits limits;
-  uint64_t *drops; /* borrowed: RTC_DROP_COUNT counters */
+  bool is_held;              /* the socket takes nothing: see rtc_send_queue_rtp */
+  RtcConnectionStats *stats; /* borrowed: its counters of drops, and the greatest age */
 } RtcSendQueue;
 
 #define RTC_SEND_STREAMS_MAX 64
 #define RTC_SEND_RETIRED_MAX 1024
 #define RTC_SEND_RTCP_MAX    ((size_t)1400)
 
-void rtc_send_queue_init(RtcSendQueue *queue, const RtcSendLimits *limits, uint64_t *drops);
+void rtc_send_queue_init(RtcSendQueue *queue, const RtcSendLimits *limits, RtcBlockPool *pool,
+                         RtcConnectionStats *stats);
 void rtc_send_queue_finish(RtcSendQueue *queue); /* fine twice */
 
 /* An SSRC serves one stream only, ever: with the same keys its sequence numbers must not begin anew
@@ -63,15 +69,21 @@ RTC_MUST_CHECK RtcError rtc_send_queue_add_stream(RtcSendQueue *queue,
 void rtc_send_queue_remove_stream(RtcSendQueue *queue, RtcStream *stream);
 
 /* Take handles of their own. A drop is counted, and is no error. rtp calls on_keyframe_wanted of
- * streams that need one, as its last act.
+ * streams that need one, as its last act; where the queue is held the next fill does, since a
+ * keyframe that comes before would be late too, and costs all other receivers of the publisher.
  * Errors: NO_MEMORY, PROTO */
 RTC_MUST_CHECK RtcError rtc_send_queue_rtp(RtcSendQueue *queue, RtcStream *stream,
                                            RtcPacket *packet, unsigned flags,
                                            uint32_t timestamp_offset, int64_t now_us);
 RTC_MUST_CHECK RtcError rtc_send_queue_rtcp(RtcSendQueue *queue, RtcPacket *packet, int64_t now_us);
 
+/* Counts a packet that is dropped before it comes to the queue. */
+void rtc_send_queue_refuse(RtcSendQueue *queue, RtcStream *stream, unsigned flags, RtcDrop cause);
+
 bool rtc_send_queue_empty(const RtcSendQueue *queue);
 size_t rtc_send_queue_packets(const RtcSendQueue *queue); /* that wait */
+/* Of the packet that has waited the longest; 0: none waits [us]. */
+int64_t rtc_send_queue_age(const RtcSendQueue *queue, int64_t now_us);
 
 /* What went out last may not arrive: of video only the newest keyframe that waits, and what follows
  * it, is of use. A stream without one awaits it; the next fill or rtp tells that it is wanted. */

@@ -1,35 +1,38 @@
 /* A first-in-first-out ring of packets that wait to be sent. */
 #include "transport/send_ring.h"
 
-#include <assert.h>
-#include <stdlib.h>
+/* The pool's least block: a receiver waits with some packets a turn, not with hundreds. */
+#define FIRST_CAPACITY (RTC_BLOCK_LEN_MIN / sizeof(RtcSendEntry))
 
-#define FIRST_CAPACITY ((size_t)16)
+_Static_assert((FIRST_CAPACITY & (FIRST_CAPACITY - 1)) == 0, "a power of two");
 
-RtcSendEntry *rtc_send_ring_at(const RtcSendRing *ring, size_t i) {
-  assert(i < ring->count);
-  return &ring->entries[(ring->head + i) & (ring->capacity - 1)];
+void rtc_send_ring_init(RtcSendRing *ring, RtcBlockPool *pool) {
+  *ring = (RtcSendRing){.pool = pool};
+}
+
+static void give_entries(RtcSendRing *ring) {
+  rtc_block_pool_give(ring->pool, ring->entries, ring->capacity * sizeof *ring->entries);
 }
 
 static RtcError grow(RtcSendRing *ring) {
   size_t capacity = ring->capacity ? ring->capacity * 2 : FIRST_CAPACITY;
-  RtcSendEntry *entries = calloc(capacity, sizeof *entries);
+  RtcSendEntry *entries = rtc_block_pool_take(ring->pool, capacity * sizeof *entries);
   if (!entries)
     return RTC_ERROR_NO_MEMORY;
   for (size_t i = 0; i < ring->count; i++)
     entries[i] = *rtc_send_ring_at(ring, i);
-  free(ring->entries);
+  give_entries(ring);
   ring->entries = entries;
   ring->capacity = capacity;
   ring->head = 0;
   return RTC_OK;
 }
 
-static void free_if_empty(RtcSendRing *ring) {
+static void give_if_empty(RtcSendRing *ring) {
   if (ring->count > 0)
     return;
-  free(ring->entries);
-  *ring = (RtcSendRing){0};
+  give_entries(ring);
+  rtc_send_ring_init(ring, ring->pool);
 }
 
 RtcError rtc_send_ring_push(RtcSendRing *ring, const RtcSendEntry *entry) {
@@ -47,7 +50,7 @@ RtcSendEntry rtc_send_ring_pop(RtcSendRing *ring) {
   RtcSendEntry entry = *rtc_send_ring_at(ring, 0);
   ring->head = (ring->head + 1) & (ring->capacity - 1);
   ring->count--;
-  free_if_empty(ring);
+  give_if_empty(ring);
   return entry;
 }
 
@@ -62,5 +65,5 @@ void rtc_send_ring_filter(RtcSendRing *ring, bool (*keep)(const RtcSendEntry *en
       rtc_packet_unref(&entry->packet);
   }
   ring->count = kept;
-  free_if_empty(ring);
+  give_if_empty(ring);
 }

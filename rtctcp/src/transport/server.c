@@ -30,31 +30,40 @@ struct RtcServer {
 
 /* -- Making -- */
 
+/* NULL: the system's. */
+static const char *congestion_control(const RtcServerConfig *config, size_t listener) {
+  return config->congestion_control ? config->congestion_control[listener] : NULL;
+}
+
 /* A worker's own socket on the first one's port. Where the system has no SO_REUSEPORT, or a sandbox
  * refuses it, it is another descriptor of the first one's: then all workers wake up for a conn, and
  * one of them accepts it. Either way a worker that stops takes nothing from the others. */
-static RtcError open_another(int *fd, int first, RtcAddress *address) {
-  RtcError error = rtc_listener_open(fd, address, true);
+static RtcError open_another(int *fd, int first, RtcAddress *address, const char *congestion) {
+  RtcError error = rtc_listener_open(fd, address, true, congestion);
   return error == RTC_ERROR_UNSUPPORTED ? rtc_listener_share(fd, first) : error;
 }
 
-/* The first worker's socket fixes the port, if any free one will do. */
-static RtcError open_first(RtcServer *server, int *fd, RtcAddress *address) {
-  RtcError error = rtc_listener_open(fd, address, server->shard_count > 1);
-  if (error != RTC_ERROR_UNSUPPORTED)
+/* The first worker's socket fixes the port, if any free one will do. UNSUPPORTED may be about the
+ * congestion control, too: then the second attempt says so again. */
+static RtcError open_first(RtcServer *server, int *fd, RtcAddress *address,
+                           const char *congestion) {
+  bool shared = server->shard_count > 1 && !server->no_reuse_port;
+  RtcError error = rtc_listener_open(fd, address, shared, congestion);
+  if (error != RTC_ERROR_UNSUPPORTED || !shared)
     return error;
   server->no_reuse_port = true;
-  return rtc_listener_open(fd, address, false);
+  return rtc_listener_open(fd, address, false, congestion);
 }
 
-static RtcError bind_sockets(RtcServer *server, size_t listener) {
+static RtcError bind_sockets(RtcServer *server, const RtcServerConfig *config, size_t listener) {
   int *first = &server->fds[listener];
   RtcAddress *address = &server->bound[listener];
-  RtcError error = open_first(server, first, address);
+  const char *congestion = congestion_control(config, listener);
+  RtcError error = open_first(server, first, address, congestion);
   for (size_t worker = 1; !error && worker < server->shard_count; worker++) {
     int *fd = &server->fds[worker * server->listener_count + listener];
-    error =
-        server->no_reuse_port ? rtc_listener_share(fd, *first) : open_another(fd, *first, address);
+    error = server->no_reuse_port ? rtc_listener_share(fd, *first)
+                                  : open_another(fd, *first, address, congestion);
   }
   return error;
 }
@@ -64,7 +73,7 @@ static RtcError bind_listeners(RtcServer *server, const RtcServerConfig *config,
     *failed = i;
     RtcError error = rtc_address_parse(&server->bound[i], config->listen[i], -1);
     if (!error)
-      error = bind_sockets(server, i);
+      error = bind_sockets(server, config, i);
     if (error)
       return error;
   }
@@ -304,16 +313,8 @@ RtcConnection *rtc_server_find(const RtcServer *server, const RtcWorker *worker,
 }
 
 static void add_live(RtcResource *resource, void *arg) {
-  RtcServerStats *stats = arg;
-  if (resource->type != &rtc_connection_type)
-    return;
-  const RtcConnectionStats *live = &((RtcConnection *)resource)->stats;
-  stats->packets_in += live->packets_in;
-  stats->octets_in += live->octets_in;
-  stats->packets_out += live->packets_out;
-  stats->octets_out += live->octets_out;
-  for (int i = 0; i < RTC_DROP_COUNT; i++)
-    stats->drops[i] += live->drops[i];
+  if (resource->type == &rtc_connection_type)
+    rtc_connection_add_to((RtcConnection *)resource, arg);
 }
 
 void rtc_server_stats(const RtcServer *server, const RtcWorker *worker, RtcServerStats *stats) {
@@ -322,5 +323,8 @@ void rtc_server_stats(const RtcServer *server, const RtcWorker *worker, RtcServe
   if (!shard || !shard->manager)
     return;
   stats->unauthenticated = shard->admission.count;
+  stats->pool_lent_octets = shard->pool.lent_octets;
+  stats->pool_kept_octets = shard->pool.kept_octets;
+  stats->pool_made = shard->pool.made;
   rtc_resource_manager_each(shard->manager, add_live, stats);
 }

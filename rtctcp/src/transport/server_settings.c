@@ -13,7 +13,22 @@ void rtc_server_config_init(RtcServerConfig *config) {
       .unauthenticated_max = 1024,
       .unauthenticated_per_address_max = 256,
       .connections_max = 100 * 1000,
+      .video_age_max_ms = (uint32_t)(rtc_send_limits_default.video_age_us / RTC_US_PER_MS),
+      .audio_age_max_ms = (uint32_t)(rtc_send_limits_default.audio_age_us / RTC_US_PER_MS),
+      .queue_octets_max = rtc_send_limits_default.octets,
+      .notsent_lowat = RTC_TCP_PATH_LOWAT_DEFAULT,
   };
+}
+
+static RtcSendLimits send_limits(const RtcServerConfig *config) {
+  RtcSendLimits limits = rtc_send_limits_default;
+  if (config->video_age_max_ms)
+    limits.video_age_us = config->video_age_max_ms * RTC_US_PER_MS;
+  if (config->audio_age_max_ms)
+    limits.audio_age_us = config->audio_age_max_ms * RTC_US_PER_MS;
+  if (config->queue_octets_max)
+    limits.octets = config->queue_octets_max;
+  return limits;
 }
 
 void rtc_server_settings_init(RtcServerSettings *settings, const RtcServerConfig *config) {
@@ -24,6 +39,8 @@ void rtc_server_settings_init(RtcServerSettings *settings, const RtcServerConfig
       .unauthenticated_max = config->unauthenticated_max,
       .unauthenticated_per_address_max = config->unauthenticated_per_address_max,
       .connections_max = config->connections_max,
+      .send_limits = send_limits(config),
+      .notsent_lowat = config->notsent_lowat ? config->notsent_lowat : RTC_TCP_PATH_LOWAT_DEFAULT,
       .on_foreign_socket = config->on_foreign_socket,
       .arg = config->arg,
   };

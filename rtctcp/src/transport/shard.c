@@ -15,6 +15,7 @@ RtcError rtc_shard_init(RtcShard *shard, RtcServer *server, RtcWorker *worker, u
                       .settings = settings,
                       .dtls = dtls,
                       .listener_count = listener_count};
+  rtc_block_pool_init(&shard->pool);
   rtc_registry_init(&shard->registry);
   rtc_load_init(&shard->load, rtc_clock_now_us());
   rtc_admission_init(&shard->admission, settings->unauthenticated_max,
@@ -30,6 +31,7 @@ void rtc_shard_finish(RtcShard *shard) {
   shard->listeners = NULL;
   rtc_stun_server_destroy(shard->stun);
   shard->stun = NULL;
+  rtc_block_pool_finish(&shard->pool);
   rtc_admission_finish(&shard->admission);
   rtc_registry_finish(&shard->registry);
 }
@@ -38,6 +40,28 @@ static void set_state(RtcShard *shard, RtcShardState state) {
   assert(state == shard->state + 1); /* there is one way, and no way back */
   shard->state = state;
 }
+
+/* -- The pool -- */
+
+/* What was not needed in a whole interval is given back, so a peak is kept for two at most. */
+#define TRIM_INTERVAL_US (10 * RTC_US_PER_S)
+
+static void start_trim(RtcShard *shard) {
+  rtc_timer_start(&shard->trim, rtc_worker_now(shard->worker) + TRIM_INTERVAL_US);
+}
+
+static void trim_pool(void *arg) {
+  RtcShard *shard = arg;
+  if (rtc_block_pool_trim(&shard->pool))
+    start_trim(shard);
+}
+
+void rtc_shard_used_pool(RtcShard *shard) {
+  if (shard->state == RTC_SHARD_STATE_CLOSE && !rtc_timer_running(&shard->trim))
+    start_trim(shard);
+}
+
+/* -- Starting -- */
 
 static void end_drain(void *arg);
 
@@ -58,11 +82,16 @@ static RtcError hold_and_manage(RtcShard *shard) {
   error = rtc_timer_init(&shard->drain, shard->worker, end_drain, shard);
   if (error)
     goto let_go;
-  error = rtc_resource_manager_new(&shard->manager, shard->worker, "server");
+  error = rtc_timer_init(&shard->trim, shard->worker, trim_pool, shard);
   if (error)
     goto finish_drain;
+  error = rtc_resource_manager_new(&shard->manager, shard->worker, "server");
+  if (error)
+    goto finish_trim;
   return RTC_OK;
 
+finish_trim:
+  rtc_timer_finish(&shard->trim);
 finish_drain:
   rtc_timer_finish(&shard->drain);
 let_go:
@@ -106,6 +135,7 @@ static void close_for(RtcShard *shard, RtcClose close) {
   set_state(shard, RTC_SHARD_STATE_ENDINGS);
   rtc_load_close(&shard->load);
   rtc_timer_finish(&shard->drain);
+  rtc_timer_finish(&shard->trim);
   for (size_t i = 0; i < shard->listener_count; i++)
     rtc_listener_close(&shard->listeners[i]);
   /* Sessions first: they detach their TCP conns, each with a last word. */

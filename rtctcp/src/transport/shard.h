@@ -11,6 +11,8 @@
 #include "transport/admission.h"
 #include "transport/load.h"
 #include "transport/registry.h"
+#include "transport/send_queue.h"
+#include "transport/tcp_path.h"
 
 #include <rtctcp/server.h>
 
@@ -22,6 +24,8 @@ typedef struct RtcServerSettings {
   size_t unauthenticated_max;
   size_t unauthenticated_per_address_max;
   size_t connections_max;
+  RtcSendLimits send_limits;
+  size_t notsent_lowat; /* at least [octets] */
   void (*on_foreign_socket)(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg);
   void *arg;                /* borrowed: the host's */
   RtcCandidate *candidates; /* owned by the server */
@@ -53,6 +57,8 @@ typedef struct RtcShard {
   RtcTcpConn *tcp_conns;          /* borrowed: likewise */
   struct RtcListener **listeners; /* owned: an array, and what is in it; see listener.h */
   size_t listener_count;
+  RtcBlockPool pool; /* of what waits to be sent */
+  RtcTimer trim;     /* gives the pool's surplus back; runs as long as there may be one */
   RtcServerStats stats;
   RtcLoad load;
   RtcWorkerHolder holder;
@@ -80,6 +86,9 @@ void rtc_shard_finish(RtcShard *shard);
  * fds     listener_count listening sockets: owned from here on, whatever is returned
  * Errors: NO_MEMORY, CLOSED, SYSTEM: nothing runs, and rtc_server_let_go is not called */
 RTC_MUST_CHECK RtcError rtc_shard_start(RtcShard *shard, const int *fds);
+
+/* Something was taken of the pool: see to it that its surplus is given back in time. */
+void rtc_shard_used_pool(RtcShard *shard);
 
 /* Closes the listeners and every session; rtc_server_let_go is called when the last object
  * has gone. On the worker's thread; fine twice. */

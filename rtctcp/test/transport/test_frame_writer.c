@@ -18,12 +18,14 @@
 #include <unistd.h>
 
 #define CAP         ((size_t)8 * 1024)
+#define CHUNK_MIN   ((size_t)1024)
 #define STREAM_MAX  ((size_t)1024 * 1024)
 #define MEDIA_FRAME ((size_t)102) /* with its header */
 #define CONTROL     0xc0
 #define MEDIA       0x80
 
 typedef struct Bench {
+  RtcBlockPool pool;
   RtcFrameWriter writer;
   int fd, peer; /* owned; -1: closed */
   uint8_t chunk[CAP];
@@ -44,7 +46,8 @@ static int setup(void **state) {
   bench->fd = fds[0];
   bench->peer = fds[1];
   bench->stream = malloc(STREAM_MAX);
-  rtc_frame_writer_init(&bench->writer);
+  rtc_block_pool_init(&bench->pool);
+  rtc_frame_writer_init(&bench->writer, &bench->pool, CAP);
   *state = bench;
   return setsockopt(bench->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
 }
@@ -53,6 +56,7 @@ static int teardown(void **state) {
   Bench *bench = *state;
   rtc_frame_writer_finish(&bench->writer);
   rtc_frame_writer_finish(&bench->writer);
+  rtc_block_pool_finish(&bench->pool);
   close(bench->fd);
   if (bench->peer >= 0)
     close(bench->peer);
@@ -245,7 +249,55 @@ static void rest_is_given_back(void **state) {
   finish(bench, CAP);
   assert_null(bench->writer.rest);
   assert_int_equal(bench->writer.rest_len, 0);
+  assert_int_equal(bench->pool.lent_octets, 0);
   assert_int_equal(flush(bench, CAP), RTC_OK);
+}
+
+/* Once a socket took a part only, chunks are as short as what it takes, and grow again as it takes
+ * them whole: what is made for nothing is never more than what was taken, and one short chunk. */
+static void little_is_filled_for_a_full_socket(void **state) {
+  Bench *bench = *state;
+  bench->media_left = 2000;
+  bench->writer.chunk_min = CHUNK_MIN;
+  assert_int_equal(flush(bench, CAP), RTC_ERROR_AGAIN);
+  assert_int_equal(bench->writer.chunk_len, CHUNK_MIN);
+  for (int round = 0; round < 10; round++) {
+    while (rtc_frame_writer_has_rest(&bench->writer) && drain(bench, STREAM_MAX) > 0)
+      assert_true(flush(bench, 0) == RTC_ERROR_AGAIN || !rtc_frame_writer_has_rest(&bench->writer));
+    size_t before = bench->queued;
+    assert_int_equal(flush(bench, CAP), RTC_ERROR_AGAIN);
+    size_t made = bench->queued - before, left = rtc_frame_writer_unsent(&bench->writer);
+    assert_in_range(left, 1, made - left + CHUNK_MIN);
+    assert_int_equal(bench->writer.chunk_len, CHUNK_MIN);
+  }
+  finish(bench, CAP);
+  assert_frames(bench, 0, 2000);
+}
+
+/* A frame that is longer than such a chunk goes out all the same. */
+static void long_frame_passes_a_short_chunk(void **state) {
+  Bench *bench = *state;
+  bench->media_left = 500;
+  assert_int_equal(flush(bench, CAP), RTC_ERROR_AGAIN);
+  bench->writer.chunk_len = bench->writer.chunk_min = MEDIA_FRAME - 1;
+  assert_int_equal(control(bench, 700), RTC_OK);
+  finish(bench, CAP);
+  assert_frames(bench, 1, 500);
+}
+
+/* A short chunk that was taken does not make the next ones longer: it tells nothing. */
+static void short_chunks_tell_nothing(void **state) {
+  Bench *bench = *state;
+  bench->writer.chunk_len = CHUNK_MIN;
+  for (int i = 0; i < 20; i++) {
+    bench->media_left = 1;
+    assert_int_equal(flush(bench, CAP), RTC_OK);
+    drain(bench, STREAM_MAX);
+  }
+  assert_int_equal(bench->writer.chunk_len, CHUNK_MIN);
+  bench->media_left = 9;
+  assert_int_equal(flush(bench, CAP), RTC_OK);
+  assert_int_equal(bench->writer.chunk_len, 2 * CHUNK_MIN);
 }
 
 /* With nothing to send nothing is sent; without media only control is. */
@@ -305,6 +357,9 @@ int main(void) {
       TEST(control_is_bounded),
       TEST(full_socket_says_again),
       TEST(rest_is_given_back),
+      TEST(little_is_filled_for_a_full_socket),
+      TEST(long_frame_passes_a_short_chunk),
+      TEST(short_chunks_tell_nothing),
       TEST(nothing_and_control_alone),
       TEST(empty_frame_is_sent),
       TEST(lost_peer_is_an_error),

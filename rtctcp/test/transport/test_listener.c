@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -57,7 +58,7 @@ static void free_port_is_bound_and_told(void **state) {
   for (size_t i = 0; i < COUNT_OF(texts); i++) {
     RtcAddress address = address_of(texts[i]);
     int fd = -1, client = client_socket(address.storage.ss_family);
-    assert_int_equal(rtc_listener_open(&fd, &address, false), RTC_OK);
+    assert_int_equal(rtc_listener_open(&fd, &address, false, NULL), RTC_OK);
     assert_true(rtc_address_port(&address) != 0);
     assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -72,16 +73,57 @@ static void refused_address_says_why(void **state) {
   int first, second = -1;
   RtcAddress taken = address_of("127.0.0.1:0"), foreign = address_of("192.0.2.1:0");
   (void)state;
-  assert_int_equal(rtc_listener_open(&first, &taken, false), RTC_OK);
+  assert_int_equal(rtc_listener_open(&first, &taken, false, NULL), RTC_OK);
   RtcAddress same = taken;
-  assert_int_equal(rtc_listener_open(&second, &same, false), RTC_ERROR_ADDRESS_IN_USE);
+  assert_int_equal(rtc_listener_open(&second, &same, false, NULL), RTC_ERROR_ADDRESS_IN_USE);
   same = taken;
-  assert_int_equal(rtc_listener_open(&second, &same, true), RTC_ERROR_ADDRESS_IN_USE);
-  assert_int_equal(rtc_listener_open(&second, &foreign, false), RTC_ERROR_SYSTEM);
+  assert_int_equal(rtc_listener_open(&second, &same, true, NULL), RTC_ERROR_ADDRESS_IN_USE);
+  assert_int_equal(rtc_listener_open(&second, &foreign, false, NULL), RTC_ERROR_SYSTEM);
   assert_int_equal(second, -1);
   close(first);
   int next = dup(0);
   assert_int_equal(next, first); /* the lowest free one: none was lost */
+  close(next);
+}
+
+static void assert_congestion_control(int fd, const char *wanted) {
+  char name[16] = "";
+  socklen_t len = sizeof name;
+  assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+  assert_string_equal(name, wanted);
+}
+
+/* What is accepted has the listener's congestion control. Reno is in every kernel. */
+static void congestion_control_is_the_listeners(void **state) {
+  RtcAddress address = address_of("127.0.0.1:0");
+  int fd = -1, client = client_socket(AF_INET), accepted = -1;
+  (void)state;
+  assert_int_equal(rtc_listener_open(&fd, &address, false, "reno"), RTC_OK);
+  assert_congestion_control(fd, "reno");
+  connect_to(client, &address);
+  for (int i = 0; i < 1000 && accepted < 0; i++) {
+    accepted = accept(fd, NULL, NULL);
+    if (accepted < 0)
+      usleep(1000);
+  }
+  assert_true(accepted >= 0);
+  assert_congestion_control(accepted, "reno");
+  close(accepted);
+  close(client);
+  close(fd);
+}
+
+/* One that the kernel does not have is told, before anything is bound, and no socket stays. */
+static void unknown_congestion_control_is_refused(void **state) {
+  RtcAddress address = address_of("127.0.0.1:0");
+  int fd = -1, before = dup(0);
+  (void)state;
+  close(before);
+  assert_int_equal(rtc_listener_open(&fd, &address, false, "nosuchthing"), RTC_ERROR_UNSUPPORTED);
+  assert_int_equal(fd, -1);
+  assert_int_equal(rtc_address_port(&address), 0);
+  int next = dup(0);
+  assert_int_equal(next, before);
   close(next);
 }
 
@@ -91,7 +133,7 @@ static void workers_share_a_port(void **state) {
   RtcAddress address = address_of("127.0.0.1:0");
   (void)state;
   for (size_t i = 0; i < COUNT_OF(fds); i++)
-    assert_int_equal(rtc_listener_open(&fds[i], &address, true), RTC_OK);
+    assert_int_equal(rtc_listener_open(&fds[i], &address, true, NULL), RTC_OK);
   for (size_t i = 0; i < COUNT_OF(fds); i++)
     close(fds[i]);
 }
@@ -101,9 +143,9 @@ static void families_stand_side_by_side(void **state) {
   int v4, v6;
   RtcAddress any4 = address_of("0.0.0.0:0"), any6 = address_of("[::]:0");
   (void)state;
-  assert_int_equal(rtc_listener_open(&v4, &any4, false), RTC_OK);
+  assert_int_equal(rtc_listener_open(&v4, &any4, false, NULL), RTC_OK);
   rtc_address_set_port(&any6, rtc_address_port(&any4));
-  assert_int_equal(rtc_listener_open(&v6, &any6, false), RTC_OK);
+  assert_int_equal(rtc_listener_open(&v6, &any6, false, NULL), RTC_OK);
   close(v4);
   close(v6);
 }
@@ -113,7 +155,7 @@ static void port_is_bound_again_at_once(void **state) {
   RtcAddress address = address_of("127.0.0.1:0");
   int fd, again, client = client_socket(AF_INET);
   (void)state;
-  assert_int_equal(rtc_listener_open(&fd, &address, false), RTC_OK);
+  assert_int_equal(rtc_listener_open(&fd, &address, false, NULL), RTC_OK);
   connect_to(client, &address);
   int served = -1;
   while (served < 0)
@@ -121,7 +163,7 @@ static void port_is_bound_again_at_once(void **state) {
   close(served); /* the side that closes first waits */
   close(client);
   close(fd);
-  assert_int_equal(rtc_listener_open(&again, &address, false), RTC_OK);
+  assert_int_equal(rtc_listener_open(&again, &address, false, NULL), RTC_OK);
   close(again);
 }
 
@@ -137,7 +179,7 @@ static RtcError start_listener(Part *part) {
   RtcAddress address = address_of("127.0.0.1:0");
   RtcError error = rtc_shard_init(&part->shard, NULL, the_worker(), 0, &part->settings, NULL, 1);
   if (!error)
-    error = rtc_listener_open(&fd, &address, false);
+    error = rtc_listener_open(&fd, &address, false, NULL);
   return error ? error : rtc_listener_start(&part->shard.listeners[0], &part->shard, fd);
 }
 
@@ -280,6 +322,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(free_port_is_bound_and_told),
       cmocka_unit_test(refused_address_says_why),
+      cmocka_unit_test(congestion_control_is_the_listeners),
+      cmocka_unit_test(unknown_congestion_control_is_refused),
       cmocka_unit_test(workers_share_a_port),
       cmocka_unit_test(families_stand_side_by_side),
       cmocka_unit_test(port_is_bound_again_at_once),

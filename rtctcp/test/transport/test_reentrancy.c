@@ -177,6 +177,7 @@ static void session_ends_itself_between_a_send_and_a_read(void **state) {
 /* -- A send in the middle -- */
 
 typedef struct Nest {
+  RtcBlockPool pool;
   RtcFrameWriter writer;
   int fds[2];
   bool filled;
@@ -210,7 +211,8 @@ static void writer_is_flushed_inside_its_own_flush(void **state) {
   static uint8_t chunk[65536], got[65536];
   size_t len = 0, control = 0, media = 0;
   RtcError error = RTC_ERROR_AGAIN;
-  rtc_frame_writer_init(&nest.writer);
+  rtc_block_pool_init(&nest.pool);
+  rtc_frame_writer_init(&nest.writer, &nest.pool, 1024);
   assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, nest.fds), 0);
   for (int turn = 0; turn < 10 && error == RTC_ERROR_AGAIN; turn++) {
     ssize_t n;
@@ -227,6 +229,7 @@ static void writer_is_flushed_inside_its_own_flush(void **state) {
   assert_int_equal(control, 1);
   assert_int_equal(media, 1);
   rtc_frame_writer_finish(&nest.writer);
+  rtc_block_pool_finish(&nest.pool);
   close(nest.fds[0]);
   close(nest.fds[1]);
 }
@@ -248,13 +251,15 @@ static void last_word_of_an_empty_fill_goes_out(void **state) {
   (void)state;
   Nest nest = {.filled = false};
   uint8_t chunk[4096], got[64];
-  rtc_frame_writer_init(&nest.writer);
+  rtc_block_pool_init(&nest.pool);
+  rtc_frame_writer_init(&nest.writer, &nest.pool, 1024);
   assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, nest.fds), 0);
   assert_int_equal(
       rtc_frame_writer_flush(&nest.writer, nest.fds[0], chunk, sizeof chunk, end_in_fill, &nest),
       RTC_OK);
   assert_int_equal(recv(nest.fds[1], got, sizeof got, MSG_DONTWAIT), 2 + 40);
   rtc_frame_writer_finish(&nest.writer);
+  rtc_block_pool_finish(&nest.pool);
   close(nest.fds[0]);
   close(nest.fds[1]);
 }

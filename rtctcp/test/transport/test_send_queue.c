@@ -33,7 +33,8 @@ typedef struct Sent {
 typedef struct Bench {
   RtcSendQueue queue;
   RtcSrtp *sender, *receiver; /* owned */
-  uint64_t drops[RTC_DROP_COUNT];
+  RtcBlockPool pool;
+  RtcConnectionStats stats;         /* its counters of drops, and the greatest age */
   RtcStream *audio, *video, *other; /* borrowed; other: a second video stream, on demand */
   unsigned wanted;                  /* calls of on_keyframe_wanted */
   void (*on_wanted)(struct Bench *bench);
@@ -81,7 +82,8 @@ static int setup_with(void **state, const RtcSendLimits *limits) {
     return -1;
   bench->now_us = 1000 * RTC_US_PER_S;
   bench->payload_len = 100;
-  rtc_send_queue_init(&bench->queue, limits, bench->drops);
+  rtc_block_pool_init(&bench->pool);
+  rtc_send_queue_init(&bench->queue, limits, &bench->pool, &bench->stats);
   make_srtp(bench);
   bench->audio = add_stream(bench, RTC_MEDIA_AUDIO, 0xaaaa0001, 111);
   bench->video = add_stream(bench, RTC_MEDIA_VIDEO, 0xbbbb0002, 96);
@@ -99,6 +101,7 @@ static void assert_empty(const Bench *bench) {
   assert_int_equal(bench->queue.octets, 0);
   for (int i = 0; i < RTC_SEND_CLASSES; i++)
     assert_null(bench->queue.rings[i].entries);
+  assert_int_equal(bench->pool.lent_octets, 0);
 }
 
 static int teardown(void **state) {
@@ -107,6 +110,7 @@ static int teardown(void **state) {
   rtc_send_queue_finish(&bench->queue);
   assert_empty(bench);
   assert_null(bench->queue.streams);
+  rtc_block_pool_finish(&bench->pool);
   rtc_srtp_destroy(bench->sender);
   rtc_srtp_destroy(bench->receiver);
   free(bench);
@@ -232,8 +236,8 @@ static void assert_no_gap(const Bench *bench, uint32_t ssrc) {
 }
 
 static void assert_drops(const Bench *bench, RtcDrop drop, uint64_t count) {
-  if (bench->drops[drop] != count)
-    fail_msg("%llu drops of %s, not %llu", (unsigned long long)bench->drops[drop],
+  if (bench->stats.drops[drop] != count)
+    fail_msg("%llu drops of %s, not %llu", (unsigned long long)bench->stats.drops[drop],
              rtc_drop_name(drop), (unsigned long long)count);
 }
 
@@ -290,7 +294,7 @@ static void chunks_hold_whole_packets(void **state) {
   assert_int_equal(fill(bench, need), 1);
   assert_int_equal(fill(bench, need), 0);
   ASSERT_SENT(bench, AUDIO_TAG + 1, AUDIO_TAG + 2);
-  assert_int_equal(bench->drops[RTC_DROP_SRTP_MALFORMED], 0);
+  assert_int_equal(bench->stats.drops[RTC_DROP_SRTP_MALFORMED], 0);
 }
 
 /* Sequence numbers begin below 2^15, and wrap with the rest of SRTP. */
@@ -714,6 +718,149 @@ static void every_stream_is_asked_for(void **state) {
   assert_int_equal(bench->wanted, 2);
 }
 
+/* What is late of one stream is its own loss: another's frames still go out, and nothing more is
+ * asked of its publisher. */
+static void late_stream_costs_no_other(void **state) {
+  Bench *bench = *state;
+  bench->other = add_stream(bench, RTC_MEDIA_VIDEO, 0xcccc0003, 97);
+  push_video(bench, 1, START | KEY);
+  push_to(bench, bench->other, 901, START | KEY);
+  fill(bench, CAP);
+  push_video(bench, 2, START);
+  pass_ms(bench, 300);
+  push_to(bench, bench->other, 902, START);
+  push_to(bench, bench->other, 903, START);
+  pass_ms(bench, 201); /* the first one's frame is late, the other's are not */
+  fill(bench, CAP);
+  ASSERT_SENT(bench, 1, 901, 902, 903);
+  assert_drops(bench, RTC_DROP_QUEUE_LATE, 1);
+  assert_int_equal(bench->wanted, 1);
+  assert_true(bench->video->awaits_keyframe);
+  assert_false(bench->other->awaits_keyframe);
+}
+
+/* While the socket takes nothing nobody is asked for a keyframe, which would be late too; as soon
+ * as it does again, once. */
+static void held_queue_asks_when_it_goes_on(void **state) {
+  Bench *bench = *state;
+  push_frame(bench, 1, 1, true);
+  fill(bench, CAP);
+  bench->queue.is_held = true;
+  for (uint32_t i = 0; i < 100; i++) {
+    push_frame(bench, 10 * i + 10, 2, false);
+    pass_ms(bench, 33);
+  }
+  assert_int_equal(bench->wanted, 0);
+  assert_int_equal(fill(bench, CAP), 0);
+  assert_int_equal(bench->wanted, 1);
+}
+
+/* -- Counters -- */
+
+static void assert_frames_dropped(const Bench *bench, RtcDrop drop, uint64_t count) {
+  if (bench->stats.frames_dropped[drop] != count)
+    fail_msg("%llu frames of %s, not %llu", (unsigned long long)bench->stats.frames_dropped[drop],
+             rtc_drop_name(drop), (unsigned long long)count);
+}
+
+/* A frame is counted once, by the cause of its first packet's drop, in whatever parts it goes. */
+static void dropped_frames_are_counted_once(void **state) {
+  Bench *bench = *state;
+  push_frame(bench, 1, 3, true);
+  push_frame(bench, 10, 4, false);
+  pass_ms(bench, 501);
+  push_video(bench, 14, 0); /* the second frame's rest comes when the frame is gone */
+  push_video(bench, 15, 0);
+  assert_drops(bench, RTC_DROP_QUEUE_LATE, 7);
+  assert_drops(bench, RTC_DROP_AWAIT_KEYFRAME, 2);
+  assert_frames_dropped(bench, RTC_DROP_QUEUE_LATE, 2);
+  assert_frames_dropped(bench, RTC_DROP_AWAIT_KEYFRAME, 0);
+  push_frame(bench, 20, 5, false);
+  assert_frames_dropped(bench, RTC_DROP_AWAIT_KEYFRAME, 1);
+  push_frame(bench, 30, 2, true);
+  rtc_send_queue_refuse(&bench->queue, bench->video, START, RTC_DROP_NOT_CONNECTED);
+  rtc_send_queue_refuse(&bench->queue, bench->video, 0, RTC_DROP_NOT_CONNECTED);
+  assert_frames_dropped(bench, RTC_DROP_NOT_CONNECTED, 1);
+  fill(bench, CAP);
+  ASSERT_SENT(bench, 30, 31);
+  push_audio(bench, 1);
+  push_rtcp(bench, 2);
+  rtc_send_queue_clear(&bench->queue);
+  assert_drops(bench, RTC_DROP_NOT_CONNECTED, 4);
+  assert_frames_dropped(bench, RTC_DROP_NOT_CONNECTED, 1); /* frames are video's */
+}
+
+/* A frame that is cut where it has begun is one that did not go out whole, once. */
+static void cut_frames_are_counted_once(void **state) {
+  Bench *bench = *state;
+  push_frame(bench, 1, 3, true);
+  fill_one(bench);
+  push_frame(bench, 10, 2, false);
+  rtc_send_queue_cut(&bench->queue);
+  assert_frames_dropped(bench, RTC_DROP_AWAIT_KEYFRAME, 2);
+  push_video(bench, 12, 0);
+  rtc_send_queue_clear(&bench->queue);
+  assert_frames_dropped(bench, RTC_DROP_AWAIT_KEYFRAME, 2);
+  assert_frames_dropped(bench, RTC_DROP_NOT_CONNECTED, 0);
+}
+
+/* Numbers of frames wrap; a count does not suffer, wherever it stands. */
+static void frame_numbers_wrap(void **state) {
+  Bench *bench = *state;
+  push_frame(bench, 1, 1, false);
+  assert_frames_dropped(bench, RTC_DROP_AWAIT_KEYFRAME, 1);
+  push_frame(bench, 2, 1, true);
+  fill(bench, CAP);
+  bench->video->frame = 65535; /* as after so many frames that went out */
+  push_frame(bench, 3, 2, false);
+  push_frame(bench, 4, 2, false); /* as the first one's number was */
+  push_frame(bench, 6, 2, false);
+  pass_ms(bench, 501);
+  assert_int_equal(fill(bench, CAP), 0);
+  assert_frames_dropped(bench, RTC_DROP_QUEUE_LATE, 3);
+}
+
+/* The age is that of the oldest packet, whatever it is, and the greatest is kept. */
+static void ages_are_told(void **state) {
+  Bench *bench = *state;
+  assert_int_equal(rtc_send_queue_age(&bench->queue, bench->now_us), 0);
+  push_frame(bench, 1, 1, true);
+  pass_ms(bench, 100);
+  push_audio(bench, 1);
+  pass_ms(bench, 20);
+  assert_int_equal(rtc_send_queue_age(&bench->queue, bench->now_us), 120 * RTC_US_PER_MS);
+  fill(bench, CAP);
+  assert_int_equal(rtc_send_queue_age(&bench->queue, bench->now_us), 0);
+  assert_int_equal(bench->stats.queue_age_max_us, 120 * RTC_US_PER_MS);
+  push_audio(bench, 2);
+  pass_ms(bench, 1500);
+  push_audio(bench, 3); /* drops the one before it, which had become older than any */
+  assert_int_equal(bench->stats.queue_age_max_us, 1500 * RTC_US_PER_MS);
+  fill(bench, CAP);
+  assert_int_equal(bench->stats.queue_age_max_us, 1500 * RTC_US_PER_MS);
+}
+
+/* One packet for many receivers: what is noted in it holds for each, with CSRCs and padding too. */
+static void noted_layout_serves_every_receiver(void **state) {
+  static const uint8_t data[] = {0xb1, 77,   0,   1, 0,    0, 0, 9,
+                                 1,    2,    3,   4, 9,    9, 9, 9, /* CSRC */
+                                 0xbe, 0xde, 0,   1, 0x10, 1, 0, 0, /* extension */
+                                 'a',  'b',  'c', 0, 0,    3 /* padding */};
+  Bench *bench = *state;
+  RtcPacket *packet;
+  assert_int_equal(rtc_packet_new(&packet, data, sizeof data), RTC_OK);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(rtc_send_queue_rtp(&bench->queue, bench->audio, packet, 0, 0, bench->now_us),
+                     RTC_OK);
+    assert_int_equal(fill(bench, CAP), 1);
+    assert_int_equal(bench->sent[i].len, RTP_HEADER_LEN + 4 + 3);
+    assert_int_equal(bench->sent[i].flags, 0x81);
+    assert_int_equal(bench->sent[i].tag, 9);
+  }
+  assert_int_equal(bench->audio->octets, 9);
+  rtc_packet_unref(&packet);
+}
+
 /* -- Cut -- */
 
 /* What went out may not arrive: its frame's rest is of no use, nor what builds on it. Audio and
@@ -850,6 +997,13 @@ int main(void) {
       TEST(callback_removes_its_stream),
       TEST(callback_sends_rtcp),
       TEST(every_stream_is_asked_for),
+      TEST(late_stream_costs_no_other),
+      TEST(held_queue_asks_when_it_goes_on),
+      TEST(dropped_frames_are_counted_once),
+      TEST(cut_frames_are_counted_once),
+      TEST(frame_numbers_wrap),
+      TEST(ages_are_told),
+      TEST(noted_layout_serves_every_receiver),
       TEST(cut_queue_awaits_a_keyframe),
       TEST(cut_queue_keeps_the_keyframe_that_waits),
       TEST(cleared_queue_begins_with_a_keyframe),

@@ -36,12 +36,12 @@ static void assert_holds_nothing(const RtcSendRing *ring) {
   assert_int_equal(ring->count, 0);
   assert_null(ring->entries);
   assert_int_equal(ring->capacity, 0);
+  assert_int_equal(ring->pool->lent_octets, 0);
 }
 
 /* First in, first out, over every place at which the ring may wrap and grow. */
 static void order_is_kept_while_it_wraps_and_grows(void **state) {
-  RtcSendRing ring = {0};
-  (void)state;
+  RtcSendRing ring = {.pool = *state};
   for (uint32_t shift = 0; shift < 40; shift++) {
     uint32_t in = 0, out = 0;
     push(&ring, in++);
@@ -62,8 +62,7 @@ static void order_is_kept_while_it_wraps_and_grows(void **state) {
 
 /* A steady flow that never empties it does not make it grow. */
 static void steady_flow_needs_no_more_room(void **state) {
-  RtcSendRing ring = {0};
-  (void)state;
+  RtcSendRing ring = {.pool = *state};
   for (uint32_t i = 0; i < 10; i++)
     push(&ring, i);
   size_t capacity = ring.capacity;
@@ -91,10 +90,9 @@ static bool is_multiple(const RtcSendEntry *entry, void *arg) {
 /* What is kept stays in order, wherever the ring begins; the others' packets are given back. */
 static void filter_keeps_order_and_gives_back(void **state) {
   static const uint32_t every[] = {0, 1, 2, 3, 7, 64};
-  (void)state;
   for (size_t i = 0; i < sizeof every / sizeof *every; i++)
     for (uint32_t shift = 0; shift < 16; shift += 5) {
-      RtcSendRing ring = {0};
+      RtcSendRing ring = {.pool = *state};
       Filter filter = {.every = every[i]};
       push(&ring, 0);
       for (uint32_t at = 0; at < shift; at++) {
@@ -111,22 +109,48 @@ static void filter_keeps_order_and_gives_back(void **state) {
     }
 }
 
+/* Rings that fill and empty take the same block again; nothing is allocated after the first. */
+static void steady_flow_allocates_nothing(void **state) {
+  RtcBlockPool *pool = *state;
+  RtcSendRing ring = {.pool = pool};
+  for (uint32_t i = 0; i < 1000; i++) {
+    push(&ring, i);
+    assert_int_equal(pop(&ring), i);
+    assert_holds_nothing(&ring);
+  }
+  assert_int_equal(pool->made, 1);
+}
+
 /* An empty ring may be filtered. */
 static void empty_ring_is_filtered(void **state) {
-  RtcSendRing ring = {0};
+  RtcSendRing ring = {.pool = *state};
   Filter filter = {0};
-  (void)state;
   rtc_send_ring_filter(&ring, is_multiple, &filter);
   assert_int_equal(filter.seen, 0);
   assert_holds_nothing(&ring);
 }
 
+static int setup(void **state) {
+  static RtcBlockPool pool;
+  rtc_block_pool_init(&pool);
+  *state = &pool;
+  return 0;
+}
+
+static int teardown(void **state) {
+  rtc_block_pool_finish(*state);
+  return 0;
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(order_is_kept_while_it_wraps_and_grows),
-      cmocka_unit_test(steady_flow_needs_no_more_room),
-      cmocka_unit_test(filter_keeps_order_and_gives_back),
-      cmocka_unit_test(empty_ring_is_filtered),
+      TEST(order_is_kept_while_it_wraps_and_grows),
+      TEST(steady_flow_needs_no_more_room),
+      TEST(steady_flow_allocates_nothing),
+      TEST(filter_keeps_order_and_gives_back),
+      TEST(empty_ring_is_filtered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,11 @@ static void defaults_are_as_told(void **state) {
   assert_int_equal(config.first_frame_timeout_ms, 10000);
   assert_int_equal(config.session_timeout_ms, 30000);
   assert_int_equal(config.reconnect_grace_ms, 10000);
+  assert_int_equal(config.video_age_max_ms, 500);
+  assert_int_equal(config.audio_age_max_ms, 1000);
+  assert_int_equal(config.queue_octets_max, 2 * 1024 * 1024);
+  assert_int_equal(config.notsent_lowat, 16 * 1024);
+  assert_null(config.congestion_control);
   assert_int_equal(config.listen_count + config.candidate_count + config.worker_count, 0);
   assert_true(config.unauthenticated_max > 0 && config.unauthenticated_per_address_max > 0 &&
               config.connections_max > 0);
@@ -67,6 +72,10 @@ static void every_setting_is_taken(void **state) {
   config.unauthenticated_max = 2;
   config.unauthenticated_per_address_max = 3;
   config.connections_max = 4;
+  config.video_age_max_ms = 5;
+  config.audio_age_max_ms = UINT32_MAX;
+  config.queue_octets_max = 6;
+  config.notsent_lowat = 7;
   config.on_foreign_socket = on_foreign;
   config.arg = &arg;
   rtc_server_settings_init(&settings, &config);
@@ -76,8 +85,25 @@ static void every_setting_is_taken(void **state) {
   assert_int_equal(settings.unauthenticated_max, 2);
   assert_int_equal(settings.unauthenticated_per_address_max, 3);
   assert_int_equal(settings.connections_max, 4);
+  assert_int_equal(settings.send_limits.video_age_us, 5000);
+  assert_true(settings.send_limits.audio_age_us == INT64_C(4294967295000));
+  assert_int_equal(settings.send_limits.octets, 6);
+  assert_int_equal(settings.notsent_lowat, 7);
   assert_ptr_equal(settings.on_foreign_socket, on_foreign);
   assert_ptr_equal(settings.arg, &arg);
+  rtc_server_settings_finish(&settings);
+}
+
+/* Where 0 would make no sense it is the default. */
+static void zero_is_the_default(void **state) {
+  RtcServerSettings settings;
+  const RtcServerConfig config = {.worker_count = 0};
+  (void)state;
+  rtc_server_settings_init(&settings, &config);
+  assert_int_equal(settings.send_limits.video_age_us, 500 * 1000);
+  assert_int_equal(settings.send_limits.audio_age_us, 1000 * 1000);
+  assert_int_equal(settings.send_limits.octets, 2 * 1024 * 1024);
+  assert_int_equal(settings.notsent_lowat, 16 * 1024);
   rtc_server_settings_finish(&settings);
 }
 
@@ -183,6 +209,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(defaults_are_as_told),
       cmocka_unit_test(every_setting_is_taken),
+      cmocka_unit_test(zero_is_the_default),
       cmocka_unit_test(candidates_are_the_named_or_the_bound),
       cmocka_unit_test(unusable_candidates_are_refused),
       cmocka_unit_test(candidates_are_passive_and_ordered),
