@@ -212,8 +212,12 @@ const keysAreSorted = (value) => {
     && Object.values(value).every(keysAreSorted);
 };
 
+/* What is told of all workers: sessions and sockets are on any of them. */
+const ofAllWorkers = (debug, what) => debug.workers.flatMap((worker) => worker[what]);
+
 function checkReport(report, debug, client) {
-  const { connections, unattached_tcp_conns: strangers } = debug.workers[0];
+  const connections = ofAllWorkers(debug, 'connections');
+  const strangers = ofAllWorkers(debug, 'unattached_tcp_conns');
   const [connection] = connections;
   report.check(connections.length === 1 && connection.state === 'connecting'
     && connection.holders.registry === 1 && connection.age_ms >= connection.state_age_ms,
@@ -245,8 +249,9 @@ async function checkDebug(report, program) {
     socket.destroy();
     const empty = await until(async () => {
       const { body } = await request('GET', `${server.url}/debug/sessions`);
-      const [worker] = JSON.parse(body).workers;
-      return worker.connections.length + worker.unattached_tcp_conns.length === 0;
+      const told = JSON.parse(body);
+      return ofAllWorkers(told, 'connections').length
+        + ofAllWorkers(told, 'unattached_tcp_conns').length === 0;
     }, TOLD_TIMEOUT_MS);
     report.check(empty, 'and it is empty when all have gone');
   } finally {

@@ -63,6 +63,7 @@ static RtcError start_worker(Host *host) {
   snprintf(name, sizeof name, "worker-%zu", host->worker_count);
   RtcWorkerConfig config = {.name = name, .log = host->log};
   *worker = (HostWorker){.host = host, .index = (unsigned)host->worker_count};
+  sessions_init(&worker->sessions, &host->session_count, host->options->sessions_max);
   RtcError error = rtc_worker_new(&worker->worker, &config);
   if (error != RTC_OK)
     return error;
@@ -86,12 +87,20 @@ static void destroy_workers(Host *host) {
     rtc_worker_destroy(host->workers[--host->worker_count].worker);
 }
 
-/* FNV-1a: the same stream is always on the same worker. */
-HostWorker *host_worker_of_stream(Host *host, const char *stream) {
-  uint32_t hash = 2166136261u;
-  for (const char *at = stream; *at; at++)
-    hash = (hash ^ (unsigned char)*at) * 16777619u;
-  return &host->workers[hash % host->worker_count];
+/* One stream's publisher and players may be on any of them. */
+static RtcError join_workers(Host *host) {
+  RtcSourceManager *managers[HOST_WORKERS_MAX];
+  for (size_t i = 0; i < host->worker_count; i++)
+    managers[i] = host->workers[i].sources;
+  return rtc_source_managers_join(managers, host->worker_count);
+}
+
+HostWorker *host_pick_worker(Host *host) {
+  const RtcWorker *picked = rtc_server_pick_worker(host->server);
+  for (size_t i = 0; i < host->worker_count; i++)
+    if (host->workers[i].worker == picked)
+      return &host->workers[i];
+  return NULL;
 }
 
 /* ---- The server ------------------------------------------------------------------------------ */
@@ -188,8 +197,10 @@ RtcError host_start(Host *host, const Options *options) {
   host->log = (RtcLog){.level = options->log_level, .write = rtc_log_write_stderr};
   HttpConfig config = {.log = host->log, .route = routes_answer, .arg = host};
   RtcError error = http_new(&host->http, &config);
-  for (size_t i = 0; error == RTC_OK && i < HOST_WORKERS; i++)
+  for (size_t i = 0; error == RTC_OK && i < options->worker_count; i++)
     error = start_worker(host);
+  if (error == RTC_OK)
+    error = join_workers(host);
   if (error != RTC_OK) {
     fprintf(stderr, "rtctcp-server: can't start: %s\n", rtc_error_text(error));
     goto failed;

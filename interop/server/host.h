@@ -11,8 +11,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#define HOST_WORKERS_MAX 64
-#define HOST_WORKERS     1 /* how many are started */
+#define HOST_WORKERS_MAX OPTIONS_WORKERS_MAX
 
 typedef struct Host Host;
 
@@ -34,6 +33,7 @@ struct Host {
   RtcServer *server;                    /* owned; jobs of HTTP come when it is there */
   sem_t server_closed;                  /* posted by a worker */
   atomic_bool draining;
+  atomic_size_t session_count; /* live, on all workers */
   void (*on_drained)(void *arg);
   void *drained_arg; /* borrowed */
 };
@@ -54,7 +54,7 @@ bool host_is_draining(const Host *host);
  * Errors: TIMEOUT  a worker does not come to its end; threads run on, the process should exit */
 RTC_MUST_CHECK RtcError host_stop(Host *host);
 
-/* The worker on which a stream's publisher and players live. Any thread. */
-HostWorker *host_worker_of_stream(Host *host, const char *stream);
+/* The worker on which the next session is placed best; NULL: none takes any more. Any thread. */
+HostWorker *host_pick_worker(Host *host);
 
 #endif

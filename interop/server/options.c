@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static const char usage[] =
     "  --session-timeout S        end a session that was silent for so long (%g)\n"
     "  --reconnect-grace S        let a session wait so long for its next TCP conn (%g)\n"
     "  --first-frame-timeout S    close a socket that has not authenticated by then (%g)\n"
+    "  --workers N                threads that serve sessions, 1 to 64 (%zu: one a CPU)\n"
     "  --sessions-max N           answer 503 to more sessions than that (%zu)\n"
     "  --drain S                  on SIGTERM let sessions go on for so long (0)\n"
     "  --debug                    answer GET /debug/sessions: who holds what\n"
@@ -46,6 +48,7 @@ typedef enum Option {
   OPTION_SESSION_TIMEOUT,
   OPTION_RECONNECT_GRACE,
   OPTION_FIRST_FRAME_TIMEOUT,
+  OPTION_WORKERS,
   OPTION_SESSIONS_MAX,
   OPTION_DRAIN,
   OPTION_DEBUG,
@@ -61,6 +64,7 @@ static const struct option long_options[] = {
     {"session-timeout", required_argument, NULL, OPTION_SESSION_TIMEOUT},
     {"reconnect-grace", required_argument, NULL, OPTION_RECONNECT_GRACE},
     {"first-frame-timeout", required_argument, NULL, OPTION_FIRST_FRAME_TIMEOUT},
+    {"workers", required_argument, NULL, OPTION_WORKERS},
     {"sessions-max", required_argument, NULL, OPTION_SESSIONS_MAX},
     {"drain", required_argument, NULL, OPTION_DRAIN},
     {"debug", no_argument, NULL, OPTION_DEBUG},
@@ -188,6 +192,24 @@ static bool take_seconds(const char *option, const char *text, bool zero_allowed
   return true;
 }
 
+static bool take_workers(Options *options, const char *text) {
+  size_t digits = strspn(text, "0123456789");
+  unsigned long number = strtoul(text, NULL, 10);
+  if (digits == 0 || digits > 2 || text[digits] || number == 0 || number > OPTIONS_WORKERS_MAX)
+    return complain("workers", text, "is no number, 1 to 64");
+  options->worker_count = number;
+  return true;
+}
+
+/* As many as this process may use, which may be fewer than the machine has. */
+static size_t count_cpus(void) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+    return 1; /* more CPUs than the set has room for, or a sandbox */
+  size_t count = (size_t)CPU_COUNT(&allowed);
+  return count < OPTIONS_WORKERS_MAX ? count : OPTIONS_WORKERS_MAX;
+}
+
 static bool take_sessions_max(Options *options, const char *text) {
   size_t digits = strspn(text, "0123456789");
   unsigned long number = strtoul(text, NULL, 10);
@@ -211,6 +233,7 @@ static void set_defaults(Options *options) {
       .reconnect_grace_ms = config.reconnect_grace_ms,
       .first_frame_timeout_ms = config.first_frame_timeout_ms,
       .sessions_max = config.connections_max,
+      .worker_count = count_cpus(),
       .log_level = RTC_LOG_LEVEL_INFO,
   };
 }
@@ -219,7 +242,7 @@ static void print_usage(void) {
   Options defaults;
   set_defaults(&defaults);
   printf(usage, defaults.session_timeout_ms / 1000.0, defaults.reconnect_grace_ms / 1000.0,
-         defaults.first_frame_timeout_ms / 1000.0, defaults.sessions_max,
+         defaults.first_frame_timeout_ms / 1000.0, defaults.worker_count, defaults.sessions_max,
          rtc_log_level_name(defaults.log_level));
 }
 
@@ -238,6 +261,8 @@ static bool take_option(Options *options, Option option, const char *argument) {
     return take_seconds("reconnect-grace", argument, true, &options->reconnect_grace_ms);
   case OPTION_FIRST_FRAME_TIMEOUT:
     return take_seconds("first-frame-timeout", argument, false, &options->first_frame_timeout_ms);
+  case OPTION_WORKERS:
+    return take_workers(options, argument);
   case OPTION_SESSIONS_MAX:
     return take_sessions_max(options, argument);
   case OPTION_DRAIN:

@@ -6,6 +6,7 @@
 #include <rtctcp/server.h>
 
 #define OPTIONS_ADDRESSES_MAX 16
+#define OPTIONS_WORKERS_MAX   64
 
 typedef struct Options {
   const char *listen[OPTIONS_ADDRESSES_MAX]; /* borrowed: of argv */
@@ -17,8 +18,9 @@ typedef struct Options {
   uint32_t session_timeout_ms;
   uint32_t reconnect_grace_ms;
   uint32_t first_frame_timeout_ms;
-  uint32_t drain_ms;   /* 0: a signal ends everything at once */
-  size_t sessions_max; /* a worker */
+  uint32_t drain_ms; /* 0: a signal ends everything at once */
+  size_t sessions_max;
+  size_t worker_count; /* 1 to OPTIONS_WORKERS_MAX */
   bool debug;          /* GET /debug/sessions is answered */
   RtcLogLevel log_level;
 } Options;

@@ -14,11 +14,10 @@ struct Session {
   Sessions *sessions;        /* back */
   RtcConnection *connection; /* owned: a handle; NULL: none yet */
   SessionIce ice;
-  H264Profile h264_profile; /* of a publisher */
+  SessionRole role;
   char location[LOCATION_MAX];
   char stream[STREAM_NAME_MAX + 1];
-  UT_hash_handle hh;        /* by location */
-  UT_hash_handle hh_stream; /* of a publisher, by stream; its tbl is NULL: it is none */
+  UT_hash_handle hh; /* by location */
 };
 
 const char *session_role_name(SessionRole role) {
@@ -37,50 +36,49 @@ static bool name_location(Session *session, SessionRole role, unsigned worker) {
   return true;
 }
 
-/* false: no memory; the session is in no table then. */
-static bool enter(Session *session, bool publisher) {
-  Sessions *sessions = session->sessions;
-  HASH_ADD_STR(sessions->by_location, location, session);
-  if (!session->hh.tbl)
-    return false;
-  if (!publisher)
+void sessions_init(Sessions *sessions, atomic_size_t *live, size_t max) {
+  *sessions = (Sessions){.live = live, .max = max};
+}
+
+/* false: there is no room for one more. */
+static bool take_place(const Sessions *sessions) {
+  if (atomic_fetch_add(sessions->live, 1) < sessions->max)
     return true;
-  HASH_ADD_KEYPTR(hh_stream, sessions->publishers_by_stream, session->stream,
-                  strlen(session->stream), session);
-  if (session->hh_stream.tbl)
-    return true;
-  HASH_DEL(sessions->by_location, session);
+  atomic_fetch_sub(sessions->live, 1);
   return false;
 }
 
 RtcError sessions_add(Session **session, Sessions *sessions, unsigned worker, SessionRole role,
                       const char *stream) {
-  if (role == SESSION_WHIP && sessions_find_publisher(sessions, stream))
-    return RTC_ERROR_EXISTS;
+  if (!take_place(sessions))
+    return RTC_ERROR_LIMIT;
+  RtcError error = RTC_ERROR_NO_MEMORY;
   Session *made = calloc(1, sizeof *made);
   if (!made)
-    return RTC_ERROR_NO_MEMORY;
+    goto failed;
   made->sessions = sessions;
+  made->role = role;
   snprintf(made->stream, sizeof made->stream, "%s", stream);
-  RtcError error = RTC_ERROR_SYSTEM;
+  error = RTC_ERROR_SYSTEM;
   if (!name_location(made, role, worker))
     goto failed;
   error = RTC_ERROR_NO_MEMORY;
-  if (!enter(made, role == SESSION_WHIP))
+  HASH_ADD_STR(sessions->by_location, location, made);
+  if (!made->hh.tbl)
     goto failed;
   *session = made;
   return RTC_OK;
 
 failed:
   free(made);
+  atomic_fetch_sub(sessions->live, 1);
   return error;
 }
 
 void session_remove(Session *session) {
   Sessions *sessions = session->sessions;
   HASH_DEL(sessions->by_location, session);
-  if (session->hh_stream.tbl)
-    HASH_DELETE(hh_stream, sessions->publishers_by_stream, session);
+  atomic_fetch_sub(sessions->live, 1);
   rtc_connection_unref(&session->connection);
   free(session->ice.fragment_head);
   free(session);
@@ -89,12 +87,6 @@ void session_remove(Session *session) {
 Session *sessions_find(const Sessions *sessions, const char *location) {
   Session *session;
   HASH_FIND_STR(sessions->by_location, location, session);
-  return session;
-}
-
-Session *sessions_find_publisher(const Sessions *sessions, const char *stream) {
-  Session *session;
-  HASH_FIND(hh_stream, sessions->publishers_by_stream, stream, strlen(stream), session);
   return session;
 }
 
@@ -123,9 +115,8 @@ const char *session_location(const Session *session) {
   return session->location;
 }
 
-/* Publishers alone are in the table by stream. */
 SessionRole session_role(const Session *session) {
-  return session->hh_stream.tbl ? SESSION_WHIP : SESSION_WHEP;
+  return session->role;
 }
 
 const char *session_stream(const Session *session) {
@@ -142,12 +133,4 @@ RtcConnection **session_connection(Session *session) {
 
 SessionIce *session_ice(Session *session) {
   return &session->ice;
-}
-
-H264Profile session_h264_profile(const Session *session) {
-  return session->h264_profile;
-}
-
-void session_set_h264_profile(Session *session, H264Profile profile) {
-  session->h264_profile = profile;
 }

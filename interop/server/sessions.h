@@ -1,11 +1,11 @@
-/* One worker's sessions: the resources that WHIP and WHEP made, by the path of their Location, and
- * the publishers also by the name of their stream. Thread: the worker's. */
+/* One worker's sessions: the resources that WHIP and WHEP made, by the path of their Location.
+ * Thread: the worker's. */
 #ifndef SERVER_SESSIONS_H
 #define SERVER_SESSIONS_H
 
-#include "h264.h"
-
 #include <rtctcp/connection.h>
+
+#include <stdatomic.h>
 
 #define STREAM_NAME_MAX   128 /* [octets] */
 #define SESSION_TOKEN_LEN 32  /* 128 random bits in hex [octets] */
@@ -22,9 +22,12 @@ typedef enum SessionRole {
 typedef struct Session Session;
 
 typedef struct Sessions {
-  Session *by_location;          /* owned */
-  Session *publishers_by_stream; /* borrowed: of by_location */
-} Sessions;                      /* begins as {0} */
+  Session *by_location; /* owned */
+  atomic_size_t *live;  /* borrowed: of all workers together */
+  size_t max;           /* of these */
+} Sessions;
+
+void sessions_init(Sessions *sessions, atomic_size_t *live, size_t max);
 
 const char *session_role_name(SessionRole role); /* "whip", "whep" */
 
@@ -32,7 +35,7 @@ const char *session_role_name(SessionRole role); /* "whip", "whep" */
  * session  out: borrowed, valid until session_remove
  * worker   index of the worker, which the Location carries
  * stream   at most STREAM_NAME_MAX octets
- * Errors:  EXISTS (the stream has a publisher, and this is to be another), NO_MEMORY, SYSTEM */
+ * Errors:  LIMIT, NO_MEMORY, SYSTEM */
 RTC_MUST_CHECK RtcError sessions_add(Session **session, Sessions *sessions, unsigned worker,
                                      SessionRole role, const char *stream);
 
@@ -48,7 +51,6 @@ typedef struct SessionIce {
 void session_remove(Session *session);
 
 Session *sessions_find(const Sessions *sessions, const char *location); /* NULL: none */
-Session *sessions_find_publisher(const Sessions *sessions, const char *stream);
 size_t sessions_count(const Sessions *sessions);
 /* Calls visit for each, in no order; it must not open or end any. */
 void sessions_each(const Sessions *sessions, void (*visit)(const Session *session, void *arg),
@@ -67,8 +69,5 @@ uint64_t session_connection_id(const Session *session); /* 0: it has no Connecti
 RtcConnection **session_connection(Session *session);
 
 SessionIce *session_ice(Session *session);
-
-H264Profile session_h264_profile(const Session *session);
-void session_set_h264_profile(Session *session, H264Profile profile);
 
 #endif

@@ -44,8 +44,6 @@ static RtcError open_session(OpenJob *job, Session **session) {
   char name[sizeof job->stream + 8];
   HostWorker *worker = job->worker;
   RtcError error = sessions_add(session, &worker->sessions, worker->index, job->role, job->stream);
-  if (error == RTC_ERROR_EXISTS)
-    return give_up(job, error, "the stream has a publisher already");
   if (error != RTC_OK)
     return error;
   snprintf(name, sizeof name, "%s/%s", session_role_name(job->role), job->stream);
@@ -95,9 +93,12 @@ static RtcError publish(OpenJob *job, RtcSource *source) {
   RtcError error = open_session(job, &session);
   if (error != RTC_OK)
     return error;
-  session_set_h264_profile(session, job->agreement.h264_profile);
+  for (size_t i = 0; i < job->agreement.track_count; i++) /* for its players, on every worker */
+    job->agreement.tracks[i].host_data = job->agreement.h264_profile;
   error = rtc_source_publish(source, *session_connection(session), job->agreement.tracks,
                              job->agreement.track_count);
+  if (error == RTC_ERROR_EXISTS) /* on another worker, meanwhile */
+    (void)give_up(job, error, "the stream has a publisher already");
   return settle_session(job, session, error);
 }
 
@@ -126,11 +127,10 @@ static RtcError play(OpenJob *job, RtcSource *source) {
   Session *session;
   const RtcTrack *tracks;
   size_t count = rtc_source_tracks(source, &tracks);
-  const Session *publisher = sessions_find_publisher(&job->worker->sessions, job->stream);
-  if (count == 0 || !publisher)
+  if (count == 0)
     return give_up(job, RTC_ERROR_NOT_FOUND, "nobody publishes this stream");
   RtcError error = negotiate_player(&job->agreement, &job->offer, tracks, count,
-                                    session_h264_profile(publisher), job->reason);
+                                    (H264Profile)tracks[0].host_data, job->reason);
   if (error == RTC_OK)
     error = choose_ssrcs(&job->agreement);
   if (error == RTC_OK)
@@ -225,7 +225,8 @@ static RtcError read_offer(OpenJob *job, HttpRequest *request) {
 }
 
 void whip_open(HttpRequest *request, Host *host, SessionRole role, const char *stream) {
-  if (host_is_draining(host)) {
+  HostWorker *worker = host_pick_worker(host);
+  if (!worker || host_is_draining(host)) {
     replies_error(request, RTC_ERROR_CLOSED,
                   "the server takes no new sessions: it is to be stopped");
     return;
@@ -239,7 +240,7 @@ void whip_open(HttpRequest *request, Host *host, SessionRole role, const char *s
   }
   job->job.finish = finish_open_job;
   job->job.destroy = destroy_open_job;
-  job->worker = host_worker_of_stream(host, stream);
+  job->worker = worker;
   job->role = role;
   snprintf(job->stream, sizeof job->stream, "%s", stream);
   RtcError error = read_offer(job, request);

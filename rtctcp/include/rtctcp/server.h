@@ -117,6 +117,12 @@ RTC_API void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), v
 /* Frees a closed server. NULL is fine. */
 RTC_API void rtc_server_destroy(RtcServer *server);
 
+/* The worker that has the least to do: where the next Connection is placed best. Its sessions
+ * count, and its packets of the last tenth of a second, of which 100 a second count as one session.
+ * What was picked counts at once, so that a burst is spread, too. NULL: no worker takes sessions
+ * any more. Any thread. */
+RTC_API RtcWorker *rtc_server_pick_worker(RtcServer *server);
+
 /* This worker's figures. Thread: that worker's. */
 RTC_API void rtc_server_stats(const RtcServer *server, const RtcWorker *worker,
                               RtcServerStats *stats);

@@ -1,13 +1,13 @@
 /* RtcConsumer: sends a source to one Connection, and carries its wishes for keyframes back. */
 #include "media/rtc_consumer_internal.h"
 
+#include "media/rtc_publisher.h"
 #include "media/rtc_source_internal.h"
 
 #include <stdlib.h>
 
 static void ask_keyframe(RtcConsumer *consumer) {
-  if (consumer->source->publisher)
-    rtc_publisher_ask_keyframe(consumer->source->publisher);
+  rtc_source_ask_keyframe(consumer->source);
 }
 
 static void on_keyframe_wanted(void *arg) {
@@ -18,10 +18,10 @@ static void on_keyframe_wanted(void *arg) {
 /* -- Out -- */
 
 /* The consumer's track of the same media and codec; NULL: this receiver did not agree to it. */
-static RtcConsumerTrack *track_for(RtcConsumer *consumer, const RtcPublisherTrack *from) {
+static RtcConsumerTrack *track_for(RtcConsumer *consumer, const RtcSourceFlow *flow) {
   for (size_t i = 0; i < consumer->track_count; i++) {
     RtcConsumerTrack *track = &consumer->tracks[i];
-    if (track->track.media == from->track.media && track->track.codec == from->track.codec)
+    if (track->track.media == flow->media && track->track.codec == flow->codec)
       return track;
   }
   return NULL;
@@ -44,39 +44,38 @@ static void follow_publisher(RtcConsumerTrack *track, uint32_t timestamp, int64_
 
 /* The receiver sees no gap in its own sequence numbers, so it would wait for seconds for frames
  * that are lost, or show what builds on them: video goes on with a keyframe. */
-static void follow_gaps(RtcConsumerTrack *track, const RtcPublisherTrack *from) {
-  if (track->gaps == from->gaps)
+static void follow_gaps(RtcConsumerTrack *track, const RtcSourceFlow *flow) {
+  if (track->gaps == flow->gaps)
     return;
-  track->gaps = from->gaps;
+  track->gaps = flow->gaps;
   track->stream->awaits_keyframe = track->track.media == RTC_MEDIA_VIDEO;
 }
 
-void rtc_consumer_take(RtcConsumer *consumer, const RtcPublisherTrack *from, RtcPacket *packet,
-                       unsigned flags, uint32_t timestamp) {
-  RtcConsumerTrack *track = track_for(consumer, from);
+void rtc_consumer_take(RtcConsumer *consumer, const RtcSourcePacket *packet) {
+  RtcConsumerTrack *track = track_for(consumer, &packet->flow);
   if (!track)
     return;
   int64_t now_us = rtc_worker_now(consumer->connection->shard->worker);
-  follow_publisher(track, timestamp, now_us);
-  follow_gaps(track, from);
-  track->timestamp = timestamp + track->timestamp_offset;
+  follow_publisher(track, packet->timestamp, now_us);
+  follow_gaps(track, &packet->flow);
+  track->timestamp = packet->timestamp + track->timestamp_offset;
   track->sent_us = now_us;
-  RtcError error = rtc_connection_send_rtp(consumer->connection, track->stream, packet, flags,
-                                           track->timestamp_offset);
+  RtcError error = rtc_connection_send_rtp(consumer->connection, track->stream, packet->packet,
+                                           packet->flags, track->timestamp_offset);
   if (error == RTC_ERROR_PROTO) /* no room in a frame for it and SRTP's tag */
     rtc_connection_drop(consumer->connection, RTC_DROP_QUEUE_FULL);
 }
 
-void rtc_consumer_report(RtcConsumer *consumer, const RtcPublisherTrack *from,
-                         const RtcRtcpSenderInfo *info) {
-  const RtcConsumerTrack *track = track_for(consumer, from);
+void rtc_consumer_report(RtcConsumer *consumer, const RtcSourceFlow *flow,
+                         const RtcSourceReport *report) {
+  const RtcConsumerTrack *track = track_for(consumer, flow);
   uint8_t compound[128];
   size_t len = 0;
   if (!track || track->generation != consumer->source->generation || !track->stream->packets)
     return;
   const RtcRtcpSenderInfo own = {.ssrc = track->track.ssrc,
-                                 .ntp = info->ntp,
-                                 .rtp_timestamp = info->rtp_timestamp + track->timestamp_offset,
+                                 .ntp = report->ntp,
+                                 .rtp_timestamp = report->rtp_timestamp + track->timestamp_offset,
                                  .packets = track->stream->packets,
                                  .octets = track->stream->octets};
   if (rtc_rtcp_write_sr(compound, sizeof compound, &len, &own) == RTC_OK &&

@@ -2,7 +2,8 @@
 #ifndef RTC_MEDIA_RTC_CONSUMER_INTERNAL_H
 #define RTC_MEDIA_RTC_CONSUMER_INTERNAL_H
 
-#include "media/rtc_publisher.h"
+#include "media/source_packet.h"
+#include "transport/rtc_connection_internal.h"
 
 typedef struct RtcConsumerTrack {
   RtcTrack track;
@@ -26,12 +27,11 @@ struct RtcConsumer {
 };
 
 /* A packet of the source's publisher. */
-void rtc_consumer_take(RtcConsumer *consumer, const RtcPublisherTrack *from, RtcPacket *packet,
-                       unsigned flags, uint32_t timestamp);
+void rtc_consumer_take(RtcConsumer *consumer, const RtcSourcePacket *packet);
 
 /* A sender report of the publisher: the receiver gets one with the same clocks and its own counts,
  * so that it can play audio and video together (RFC 3550 section 6.4.1). */
-void rtc_consumer_report(RtcConsumer *consumer, const RtcPublisherTrack *from,
-                         const RtcRtcpSenderInfo *info);
+void rtc_consumer_report(RtcConsumer *consumer, const RtcSourceFlow *flow,
+                         const RtcSourceReport *report);
 
 #endif

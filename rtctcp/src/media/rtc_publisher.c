@@ -2,7 +2,6 @@
 #include "media/rtc_publisher.h"
 
 #include "base/octets.h"
-#include "media/rtc_consumer_internal.h"
 #include "media/rtc_source_internal.h"
 #include "protocol/rtp.h"
 #include "protocol/rtp_payload.h"
@@ -148,17 +147,24 @@ static unsigned flags_of(RtcPublisherTrack *track, const uint8_t *packet,
   return (start ? RTC_SEND_FRAME_START : 0u) | (track->in_keyframe ? RTC_SEND_KEYFRAME : 0u);
 }
 
-static void forward(RtcPublisher *publisher, RtcPublisherTrack *track, const uint8_t *packet,
+static RtcSourceFlow flow_of(const RtcPublisherTrack *track) {
+  return (RtcSourceFlow){
+      .media = track->track.media, .codec = track->track.codec, .gaps = track->gaps};
+}
+
+static void forward(RtcPublisher *publisher, const RtcPublisherTrack *track, const uint8_t *packet,
                     size_t len, unsigned flags, uint32_t timestamp) {
   RtcSource *source = publisher->source;
   RtcPacket *shared;
-  if (!source->consumers)
+  if (!rtc_source_has_takers(source))
     return;
   if (rtc_packet_new(&shared, packet, len) != RTC_OK) {
     rtc_connection_drop(publisher->connection, RTC_DROP_NO_MEMORY);
     return;
   }
-  rtc_source_forward(source, track, shared, flags, timestamp);
+  const RtcSourcePacket forwarded = {
+      .packet = shared, .flow = flow_of(track), .flags = flags, .timestamp = timestamp};
+  rtc_source_forward(source, &forwarded);
   rtc_packet_unref(&shared);
 }
 
@@ -196,9 +202,9 @@ static void take_sender_report(RtcPublisher *publisher, const RtcRtcpSenderInfo 
     if (now_us - track->relayed_us < RELAY_INTERVAL_US)
       continue;
     track->relayed_us = now_us;
-    RtcConsumer *consumer = publisher->source->consumers;
-    for (; consumer; consumer = consumer->next)
-      rtc_consumer_report(consumer, track, info);
+    const RtcSourceFlow flow = flow_of(track);
+    const RtcSourceReport report = {.ntp = info->ntp, .rtp_timestamp = info->rtp_timestamp};
+    rtc_source_forward_report(publisher->source, &flow, &report);
   }
 }
 

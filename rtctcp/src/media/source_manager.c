@@ -2,6 +2,7 @@
 #include "media/source_manager.h"
 
 #include "media/rtc_source_internal.h"
+#include "media/source_directory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -28,7 +29,11 @@ RtcError rtc_source_manager_new(RtcSourceManager **out, RtcWorker *worker) {
 }
 
 void rtc_source_manager_destroy(RtcSourceManager *manager) {
-  assert(!manager || !manager->entries);
+  if (!manager)
+    return;
+  assert(!manager->entries);
+  if (manager->member)
+    rtc_source_member_close(manager->member);
   free(manager);
 }
 
@@ -58,9 +63,21 @@ void rtc_source_manager_remove(RtcSourceManager *manager, const RtcSource *sourc
   free(entry);
 }
 
+/* In a group, as the directory has it by now. */
+static RtcSourceEntry *find_current(RtcSourceManager *manager, const char *name) {
+  if (manager->member)
+    rtc_directory_take_notices(manager->member);
+  return find(manager, name);
+}
+
 RtcSource *rtc_source_manager_fetch(RtcSourceManager *manager, const char *name) {
-  const RtcSourceEntry *entry = find(manager, name);
-  return entry ? rtc_source_ref(entry->source) : NULL;
+  RtcSource *source;
+  const RtcSourceEntry *entry = find_current(manager, name);
+  if (entry)
+    return rtc_source_ref(entry->source);
+  if (!manager->member || !rtc_directory_knows(manager->member, name))
+    return NULL;
+  return rtc_source_new(&source, manager, name) == RTC_OK ? source : NULL;
 }
 
 RtcError rtc_source_manager_fetch_or_create(RtcSourceManager *manager, const char *name,
@@ -68,10 +85,10 @@ RtcError rtc_source_manager_fetch_or_create(RtcSourceManager *manager, const cha
   size_t len = strlen(name);
   if (len == 0 || len > NAME_LEN_MAX)
     return RTC_ERROR_INVALID_ARGUMENT;
-  RtcSource *found = rtc_source_manager_fetch(manager, name);
-  if (!found)
+  const RtcSourceEntry *entry = find_current(manager, name);
+  if (!entry)
     return rtc_source_new(source, manager, name);
-  *source = found;
+  *source = rtc_source_ref(entry->source);
   return RTC_OK;
 }
 
@@ -80,6 +97,8 @@ void rtc_source_manager_eliminate(RtcSourceManager *manager, const char *name) {
   if (!source)
     return;
   rtc_source_manager_remove(manager, source);
+  if (source->listing)
+    rtc_directory_eliminate(source);
   rtc_source_unbind(source);
   rtc_source_unref(&source);
 }

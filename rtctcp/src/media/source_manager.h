@@ -8,6 +8,7 @@
 
 struct RtcSourceManager {
   RtcWorker *worker;              /* borrowed */
+  struct RtcSourceMember *member; /* borrowed: its place in a group; NULL: it is on its own */
   struct RtcSourceEntry *entries; /* owned: a hash by name; what it finds is borrowed */
   RtcSourceManagerStats stats;
 };

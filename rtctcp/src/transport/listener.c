@@ -5,6 +5,7 @@
 #include "transport/rtc_tcp_conn_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -39,11 +40,9 @@ static bool set_option(int fd, int level, int name) {
   return setsockopt(fd, level, name, &one, sizeof one) == 0;
 }
 
-static bool prepare(int fd, RtcAddress *address, bool reuse_port) {
+static bool prepare(int fd, RtcAddress *address) {
   struct sockaddr *to = (struct sockaddr *)&address->storage;
   if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR))
-    return false;
-  if (reuse_port && !set_option(fd, SOL_SOCKET, SO_REUSEPORT))
     return false;
   /* Each listener is of one family, so that [::] and 0.0.0.0 can stand side by side. */
   if (to->sa_family == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY))
@@ -69,14 +68,26 @@ RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port,
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return error_of(errno);
+  if (reuse_port && !set_option(fd, SOL_SOCKET, SO_REUSEPORT)) {
+    close(fd);
+    return RTC_ERROR_UNSUPPORTED;
+  }
   RtcError error = set_congestion_control(fd, congestion_control);
-  if (!error && !prepare(fd, address, reuse_port))
+  if (!error && !prepare(fd, address))
     error = error_of(errno);
   if (error) {
     close(fd);
     return error;
   }
   *out = fd;
+  return RTC_OK;
+}
+
+RtcError rtc_listener_share(int *out, int fd) {
+  int another = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (another < 0)
+    return error_of(errno);
+  *out = another;
   return RTC_OK;
 }
 

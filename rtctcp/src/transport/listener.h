@@ -10,9 +10,13 @@ typedef struct RtcListener RtcListener;
 /* Opens a listening, non-blocking socket, and tells the address it was bound to.
  * reuse_port          several workers listen to the same address
  * congestion_control  of what is accepted; NULL: the system's
- * Errors: ADDRESS_IN_USE, ACCESS, UNSUPPORTED (no such congestion control), SYSTEM */
+ * Errors: ADDRESS_IN_USE, ACCESS, SYSTEM, UNSUPPORTED (reuse_port is refused, or there is no such
+ *         congestion control) */
 RTC_MUST_CHECK RtcError rtc_listener_open(int *fd, RtcAddress *address, bool reuse_port,
                                           const char *congestion_control);
+
+/* Another descriptor of a listening socket, for another worker. Errors: SYSTEM */
+RTC_MUST_CHECK RtcError rtc_listener_share(int *another, int fd);
 
 /* Starts to accept. On the shard's thread.
  * fd      owned from here on, whatever is returned

@@ -303,7 +303,7 @@ static void destroy(RtcResource *resource) {
   free(connection->name);
   DL_DELETE(shard->connections, connection);
   free(connection);
-  shard->stats.connections.live--;
+  rtc_load_set_sessions(&shard->load, --shard->stats.connections.live);
   rtc_shard_check_closed(shard);
 }
 
@@ -373,7 +373,7 @@ RtcError rtc_connection_open(RtcConnection **out, RtcShard *shard,
   rtc_send_queue_init(&connection->send_queue, &shard->settings->send_limits, &shard->pool,
                       &connection->stats);
   DL_APPEND(shard->connections, connection);
-  shard->stats.connections.live++;
+  rtc_load_set_sessions(&shard->load, ++shard->stats.connections.live);
   RtcError error = make_parts(connection, config);
   if (!error)
     error = enlist(connection);

@@ -161,6 +161,7 @@ static void input_srtp(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *pack
   if (connection->stats.packets_in++ == 0)
     rtc_dtls_forget_flight(connection->dtls);
   connection->stats.octets_in += len;
+  rtc_load_packets(&connection->shard->load, 1, rtc_worker_now(connection->shard->worker));
   rtc_tcp_conn_heard(tcp);
   rtc_connection_brought_media(connection, tcp);
   if (rtcp)

@@ -65,10 +65,11 @@ RtcError rtc_connection_send_rtcp(RtcConnection *connection, const uint8_t *pack
 size_t rtc_connection_fill(RtcConnection *connection, const RtcTcpConn *tcp, uint8_t *out,
                            size_t cap) {
   RtcSendFill fill;
+  int64_t now_us = rtc_worker_now(connection->shard->worker);
   if (connection->selected != tcp || !can_send(connection))
     return 0;
-  rtc_send_queue_fill(&connection->send_queue, connection->srtp,
-                      rtc_worker_now(connection->shard->worker), out, cap, &fill);
+  rtc_send_queue_fill(&connection->send_queue, connection->srtp, now_us, out, cap, &fill);
+  rtc_load_packets(&connection->shard->load, fill.packets, now_us);
   connection->stats.packets_out += fill.packets;
   connection->stats.octets_out += fill.octets;
   return fill.len;

@@ -16,7 +16,8 @@ struct RtcServer {
   RtcAddress *bound;    /* owned: an array, one a listener */
   int *fds;             /* owned: an array, one a listener a worker; -1: given to its shard */
   size_t listener_count;
-  RtcShard *shards; /* owned: an array */
+  bool no_reuse_port; /* all workers have the same sockets */
+  RtcShard *shards;   /* owned: an array */
   size_t shard_count;
   int64_t drain_deadline_us; /* written before the shards are told of a drain */
 
@@ -34,18 +35,51 @@ static const char *congestion_control(const RtcServerConfig *config, size_t list
   return config->congestion_control ? config->congestion_control[listener] : NULL;
 }
 
+/* A worker's own socket on the first one's port. Where the system has no SO_REUSEPORT, or a sandbox
+ * refuses it, it is another descriptor of the first one's: then all workers wake up for a conn, and
+ * one of them accepts it. Either way a worker that stops takes nothing from the others. */
+static RtcError open_another(int *fd, int first, RtcAddress *address, const char *congestion) {
+  RtcError error = rtc_listener_open(fd, address, true, congestion);
+  return error == RTC_ERROR_UNSUPPORTED ? rtc_listener_share(fd, first) : error;
+}
+
+/* The first worker's socket fixes the port, if any free one will do. UNSUPPORTED may be about the
+ * congestion control, too: then the second attempt says so again. */
+static RtcError open_first(RtcServer *server, int *fd, RtcAddress *address,
+                           const char *congestion) {
+  bool shared = server->shard_count > 1 && !server->no_reuse_port;
+  RtcError error = rtc_listener_open(fd, address, shared, congestion);
+  if (error != RTC_ERROR_UNSUPPORTED || !shared)
+    return error;
+  server->no_reuse_port = true;
+  return rtc_listener_open(fd, address, false, congestion);
+}
+
+static RtcError bind_sockets(RtcServer *server, const RtcServerConfig *config, size_t listener) {
+  int *first = &server->fds[listener];
+  RtcAddress *address = &server->bound[listener];
+  const char *congestion = congestion_control(config, listener);
+  RtcError error = open_first(server, first, address, congestion);
+  for (size_t worker = 1; !error && worker < server->shard_count; worker++) {
+    int *fd = &server->fds[worker * server->listener_count + listener];
+    error = server->no_reuse_port ? rtc_listener_share(fd, *first)
+                                  : open_another(fd, *first, address, congestion);
+  }
+  return error;
+}
+
 static RtcError bind_listeners(RtcServer *server, const RtcServerConfig *config, size_t *failed) {
-  bool shared = server->shard_count > 1;
   for (size_t i = 0; i < server->listener_count; i++) {
     *failed = i;
     RtcError error = rtc_address_parse(&server->bound[i], config->listen[i], -1);
-    /* The first worker's socket fixes the port, if any free one will do. */
-    for (size_t worker = 0; !error && worker < server->shard_count; worker++)
-      error = rtc_listener_open(&server->fds[worker * server->listener_count + i],
-                                &server->bound[i], shared, congestion_control(config, i));
+    if (!error)
+      error = bind_sockets(server, config, i);
     if (error)
       return error;
   }
+  if (server->no_reuse_port)
+    RTC_LOG(rtc_worker_log(config->workers[0]), WARN,
+            "the system refuses SO_REUSEPORT: all workers accept from one socket");
   return RTC_OK;
 }
 
@@ -84,6 +118,7 @@ static void start_shard(void *arg) {
     fds[i] = -1;
   if (!error)
     return;
+  rtc_load_close(&shard->load);
   if (error != RTC_ERROR_CLOSED) /* the worker was stopped at once: so be it */
     RTC_LOG(rtc_shard_log(shard), ERROR, "the server does not start on this worker: %s",
             rtc_error_text(error));
@@ -109,6 +144,7 @@ static RtcError start(RtcServer *server) {
       continue;
     if (i == 0)
       return error;
+    rtc_load_close(&shard->load);
     close_sockets(server, shard);
     rtc_server_let_go(server); /* the others serve */
   }
@@ -232,6 +268,23 @@ RtcShard *rtc_server_shard_of_ufrag(const RtcServer *server, const char *ufrag, 
       return &server->shards[i];
   }
   return NULL;
+}
+
+RtcWorker *rtc_server_pick_worker(RtcServer *server) {
+  int64_t now_us = rtc_clock_now_us();
+  RtcShard *best = NULL;
+  uint64_t least = UINT64_MAX;
+  for (size_t i = 0; i < server->shard_count; i++) {
+    uint64_t weight = rtc_load_weigh(&server->shards[i].load, now_us);
+    if (weight >= least)
+      continue;
+    best = &server->shards[i];
+    least = weight;
+  }
+  if (!best)
+    return NULL;
+  rtc_load_promise(&best->load);
+  return best->worker;
 }
 
 uint16_t rtc_server_port(const RtcServer *server, size_t listener) {

@@ -17,6 +17,7 @@ RtcError rtc_shard_init(RtcShard *shard, RtcServer *server, RtcWorker *worker, u
                       .listener_count = listener_count};
   rtc_block_pool_init(&shard->pool);
   rtc_registry_init(&shard->registry);
+  rtc_load_init(&shard->load, rtc_clock_now_us());
   rtc_admission_init(&shard->admission, settings->unauthenticated_max,
                      settings->unauthenticated_per_address_max);
   shard->listeners = calloc(listener_count ? listener_count : 1, sizeof *shard->listeners);
@@ -134,6 +135,7 @@ static void close_for(RtcShard *shard, RtcClose close) {
   if (shard->state != RTC_SHARD_STATE_CLOSE)
     return;
   set_state(shard, RTC_SHARD_STATE_ENDINGS);
+  rtc_load_close(&shard->load);
   rtc_timer_finish(&shard->drain);
   rtc_timer_finish(&shard->trim);
   for (size_t i = 0; i < shard->listener_count; i++)
@@ -168,6 +170,7 @@ void rtc_shard_drain(RtcShard *shard, int64_t deadline_us) {
   if (shard->state != RTC_SHARD_STATE_CLOSE || shard->draining)
     return;
   shard->draining = true;
+  rtc_load_close(&shard->load);
   rtc_timer_start(&shard->drain, deadline_us);
   rtc_resource_manager_each(shard->manager, end_unbegun, NULL);
   rtc_shard_check_drained(shard);

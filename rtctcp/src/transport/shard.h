@@ -10,6 +10,7 @@
 #include "runtime/timer.h"
 #include "runtime/worker_internal.h"
 #include "transport/admission.h"
+#include "transport/load.h"
 #include "transport/registry.h"
 #include "transport/send_queue.h"
 #include "transport/tcp_path.h"
@@ -61,6 +62,7 @@ typedef struct RtcShard {
   RtcBlockPool pool; /* of what waits to be sent */
   RtcTimer trim;     /* gives the pool's surplus back; runs as long as there may be one */
   RtcServerStats stats;
+  RtcLoad load;
   RtcWorkerHolder holder;
   RtcShardState state;
   bool draining;  /* no new sessions; it closes itself after the last one */
