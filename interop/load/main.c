@@ -102,7 +102,7 @@ int main(int argc, char **argv) {
   catch_signals();
   if (!run_start(&run, &options))
     return EXIT_FAILURE;
-  run.result.wanted = sessions_wanted(&options);
+  run.result.wanted = sessions_wanted(&options); /* churn's come up as it goes */
   run_mode(&run);
   run_finish(&run);
   if (!options.json)

@@ -58,8 +58,8 @@ bool run_pause(Run *run, double seconds) {
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static size_t in_setup(const BoardCounts *counts, size_t asked) {
-  return asked - counts->connected - counts->failed;
+static size_t set_up(const BoardCounts *counts) {
+  return counts->connected + counts->failed;
 }
 
 /* Opens up to count, with at most --parallel under way; plan_of makes the plan of each. */
@@ -67,21 +67,23 @@ static bool open_all(Run *run, Board *board, size_t count,
                      void (*plan_of)(const Run *run, size_t index, SessionPlan *plan),
                      const SessionPlan *base) {
   size_t asked = 0;
+  BoardCounts counts = board_counts(board);
+  size_t set_up_before = set_up(&counts);
   uint64_t timeout_ns = seconds_ns(run->options->timeout + ENDING_SPARE_S);
   uint64_t until_ns = clock_ns() + timeout_ns;
   for (;;) {
-    BoardCounts counts = board_counts(board);
-    while (asked < count && in_setup(&counts, asked) < run->options->parallel &&
-           !run_interrupted()) {
+    counts = board_counts(board);
+    size_t done = set_up(&counts) - set_up_before;
+    while (asked < count && asked - done < run->options->parallel && !run_interrupted()) {
       SessionPlan plan = *base;
       plan.board = board;
-      plan_of(run, asked, &plan);
+      plan_of(run, set_up_before + asked, &plan);
       if (!crew_open(&run->crew, &plan))
         return false;
       asked++;
       until_ns = clock_ns() + timeout_ns;
     }
-    if (in_setup(&counts, asked) == 0)
+    if (asked == done)
       return asked == count;
     if (!wait_turn(run, board, &counts, until_ns))
       return false;
@@ -311,6 +313,7 @@ void run_finish(Run *run) {
   end_all(run, &run->publishers, LOAD_ROLE_PUBLISH);
   crew_stop(&run->crew);
   result->interrupted = run_interrupted();
+  result->wanted += run->options->mode == LOAD_MODE_CHURN ? board_counts(&run->sessions).begun : 0;
   result_take_boards(result, &run->publishers, &run->sessions);
   result_judge(result);
   board_finish(&run->publishers);
