@@ -301,7 +301,7 @@ $(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJ
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 # What of the load generator needs no server; its offers are read by the server's parser.
-LOAD_TESTED := channel histogram offer options process reception recovery rtcp stream
+LOAD_TESTED := channel histogram offer options options_usage process reception recovery rtcp stream
 LOAD_TESTED_OBJECTS := $(LOAD_TESTED:%=$(BUILD)/obj/interop/load/%.o)
 $(BUILD)/test/load/%: $(BUILD)/obj/interop/load/test/%.o $(LOAD_TESTED_OBJECTS) $(SERVER_TESTED_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)

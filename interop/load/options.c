@@ -12,62 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "usage: rtctcp-load MODE [OPTION]... BASE-URL\n"
-    "Loads a WHIP/WHEP server that has TCP candidates, and measures what comes back.\n"
-    "\n"
-    "Modes:\n"
-    "  fan-out    one publisher, --players players\n"
-    "  many       --publishers publishers, --players players each\n"
-    "  slow       fan-out, of which --slow players stop reading for --stall seconds\n"
-    "  churn      sessions are opened and ended, one after another\n"
-    "  idle       --sessions sessions without media, for --seconds\n"
-    "\n"
-    "Sessions:\n"
-    "  --players N           players, of each publisher (10)\n"
-    "  --publishers N        many: publishers (10)\n"
-    "  --slow N              slow: players that stop reading (2)\n"
-    "  --sessions N          idle: sessions (100); churn: sessions in all, 0: for --seconds (0)\n"
-    "  --role publish|play   of the sessions of churn and idle (play: one publisher besides)\n"
-    "  --per-second R        churn: sessions begun a second (as fast as --parallel lets them)\n"
-    "  --parallel N          set-ups at once (32)\n"
-    "  --timeout S           a set-up fails when it has taken so long (15)\n"
-    "  --setup actpass|active  what the offers say of DTLS (actpass)\n"
-    "  --rtcp S              each session sends RTCP so often (1; churn and idle: 5)\n"
-    "\n"
-    "Stream:\n"
-    "  --codec h264|vp8      (h264)\n"
-    "  --packets N           packets a frame, sent in one burst (10)\n"
-    "  --rate R              frames a second (25)\n"
-    "  --size N              octets an RTP packet, its header among them (1000)\n"
-    "  --gop N               frames from one keyframe to the next (250)\n"
-    "\n"
-    "Times, in seconds:\n"
-    "  --seconds S           what is measured; slow: before the stall (10)\n"
-    "  --warmup S            full load before that (1)\n"
-    "  --stall S             slow: so long nothing is read (10)\n"
-    "  --recover S           slow: measured after it (10)\n"
-    "\n"
-    "Server:\n"
-    "  --pid PID             read its CPU time, memory and context switches from /proc\n"
-    "  --whip-path PATH      %s is the stream's name (/whip/%s)\n"
-    "  --whep-path PATH      (/whep/%s)\n"
-    "  --stream NAME         streams are NAME-0, NAME-1, ... (load)\n"
-    "  --token TOKEN         sent as Authorization: Bearer\n"
-    "\n"
-    "Itself:\n"
-    "  --workers N           threads with sessions (1)\n"
-    "  --cpus LIST           run on these CPUs only: 0-2,5\n"
-    "  --json                one JSON object instead of the table\n"
-    "  --quiet               no progress on standard error\n"
-    "  --loss-max PERCENT    more loss than that is a failure (0)\n"
-    "  --log-level LEVEL     error, warn, info or debug (error)\n"
-    "  --version             print the version\n"
-    "  --help                print this\n"
-    "\n"
-    "Exit status: 0 all well; 1 something did not connect, was lost, or ended early; 2 wrong\n"
-    "arguments. SIGINT ends the sessions and the run, and what was measured is told.\n";
-
 typedef enum Option {
   OPTION_PLAYERS = 256,
   OPTION_PUBLISHERS,
@@ -404,6 +348,7 @@ static bool settle(Options *options) {
     options->slow = 0;
   if (media) {
     options->sessions = 0;
+    options->role = LOAD_ROLE_PLAY;
     if (options->publishers * options->players > OPTIONS_SESSIONS_MAX)
       return complain("players", "", "publishers times players are too many sessions");
     return options->slow < options->players ||
@@ -449,7 +394,7 @@ OptionsResult options_parse(Options *options, int argc, char **argv) {
   optind = 0; /* glibc: begin anew, whatever was parsed before */
   while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
     if (option == OPTION_HELP) {
-      fputs(usage, stdout);
+      fputs(options_usage, stdout);
       return OPTIONS_DONE;
     }
     if (option == OPTION_VERSION) {

@@ -77,6 +77,8 @@ typedef enum OptionsResult {
 /* Every default, and over them the arguments. options is written in any case. */
 OptionsResult options_parse(Options *options, int argc, char **argv);
 
+extern const char options_usage[]; /* what --help prints */
+
 const char *load_mode_name(LoadMode mode);
 
 /* "0-2,5"; false: malformed, or no CPU of this machine's kind. */

@@ -13,10 +13,12 @@
 
 typedef struct Pipe Pipe;
 
+typedef struct Write Write;
+
 typedef struct End {
   uv_tcp_t tcp;
-  Pipe *pipe; /* back */
-  bool open;
+  Pipe *pipe;     /* back */
+  Write *filling; /* owned: what libuv reads into, between two callbacks of it */
 } End;
 
 struct Pipe {
@@ -35,11 +37,11 @@ struct Relay {
   unsigned handles; /* the listener's, and each used pipe's */
 };
 
-typedef struct Write {
+struct Write {
   uv_write_t request;
   End *to; /* borrowed: stays until its writes were called back */
   char data[];
-} Write;
+};
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
@@ -98,16 +100,14 @@ static void on_written(uv_write_t *request, int status) {
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
   (void)suggested;
   End *from = handle->data;
-  Write *write = malloc(sizeof *write + CHUNK_LEN);
-  *buffer = uv_buf_init(NULL, 0); /* what libuv takes as no memory */
-  if (!write)
-    return;
-  write->to = other_end(from);
-  *buffer = uv_buf_init(write->data, CHUNK_LEN);
+  from->filling = malloc(sizeof *from->filling + CHUNK_LEN);
+  /* A buffer of 0 octets is what libuv takes as no memory. */
+  *buffer = from->filling ? uv_buf_init(from->filling->data, CHUNK_LEN) : uv_buf_init(NULL, 0);
 }
 
 static void pass_on(End *from, Write *write, size_t len) {
   uv_buf_t buffer = uv_buf_init(write->data, (unsigned)len);
+  write->to = other_end(from);
   uv_stream_t *to = (uv_stream_t *)&write->to->tcp;
   if (uv_write(&write->request, to, &buffer, 1, on_written) != 0) {
     free(write);
@@ -120,8 +120,10 @@ static void pass_on(End *from, Write *write, size_t len) {
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
   End *from = stream->data;
-  Write *write = buffer->base ? (Write *)(buffer->base - offsetof(Write, data)) : NULL;
-  if (got > 0) {
+  Write *write = from->filling;
+  (void)buffer;
+  from->filling = NULL;
+  if (write && got > 0) {
     pass_on(from, write, (size_t)got);
     return;
   }

@@ -1,19 +1,14 @@
 /* The life of a session, see session.h. */
-#include "session.h"
+#include "session_internal.h"
 
 #include "clock.h"
-#include "offer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define RETRY_NS         (200 * NS_PER_MS)
 #define KEYFRAME_WAIT_NS (500 * NS_PER_MS) /* without a keyframe: then it is asked for */
-
-static void post_offer(Session *session);
-static void finish(Session *session);
 
 static const Options *options_of(const Session *session) {
   return session->worker->crew->options;
@@ -25,16 +20,15 @@ static const char *verb_of(const Session *session) {
 
 /* ---- Failures -------------------------------------------------------------------------------- */
 
-/* Once, however often and wherever it fails. */
-static void count_failed(Session *session) {
+void session_count_failed(Session *session) {
   if (!session->failed)
     board_count(session->plan.board, session->connected_once ? BOARD_LOST : BOARD_FAILED);
   session->failed = true;
 }
 
-static void fail(Session *session, const char *step, const char *why) {
+void session_fail(Session *session, const char *step, const char *why) {
   board_error(session->plan.board, "%s: %s: %s", verb_of(session), step, why);
-  count_failed(session);
+  session_count_failed(session);
   session_end(session);
 }
 
@@ -65,14 +59,14 @@ static void start_publishing(Session *session) {
   };
   RtcError error = publisher_new(&session->publisher, &config);
   if (error != RTC_OK)
-    fail(session, "its stream", rtc_error_text(error));
+    session_fail(session, "its stream", rtc_error_text(error));
   else if (session->plan.media)
     publisher_set_pace(session->publisher, PACE_TRICKLE);
 }
 
 static void take_connected(Session *session) {
-  if (session->connected_once)
-    return; /* it came back on another TCP conn */
+  if (session->state != SESSION_STATE_CONNECTION)
+    return; /* it came back on another TCP conn, or was given up just now */
   session->connected_once = true;
   session->state = SESSION_STATE_END;
   session->connected_ns = clock_ns();
@@ -88,8 +82,9 @@ static void take_closed(Session *session) {
     return;
   if (session->connected_once)
     note_lost(session);
-  fail(session, session->connected_once ? "connected, then closed" : "closed while connecting",
-       rtc_close_name(rtc_connection_close_reason(session->connection)));
+  session_fail(session,
+               session->connected_once ? "connected, then closed" : "closed while connecting",
+               rtc_close_name(rtc_connection_close_reason(session->connection)));
 }
 
 static void on_state(RtcConnection *connection, RtcConnectionState state, void *arg) {
@@ -118,44 +113,8 @@ static void on_rtcp(RtcConnection *connection, const uint8_t *packet, size_t len
 
 /* ---- HTTP ------------------------------------------------------------------------------------ */
 
-static void drop_answer(SessionAnswer *answer) {
-  free(answer->error);
-  free(answer->location);
-  free(answer->body);
-  *answer = (SessionAnswer){0};
-}
-
-/* On the HTTP thread: nobody else has the session while a request of it is under way. */
-static void keep_answer(Session *session, const HttpAnswer *answer) {
-  session->answer = (SessionAnswer){
-      .status = answer->status,
-      .error = answer->error ? strdup(answer->error) : NULL,
-      .location = answer->location ? strdup(answer->location) : NULL,
-      .body = malloc(answer->body_len + 1),
-      .body_len = answer->body_len,
-  };
-  if (session->answer.body)
-    memcpy(session->answer.body, answer->body, answer->body_len + 1);
-  else
-    session->answer.body_len = 0;
-}
-
-static bool is_success(const SessionAnswer *answer) {
-  return answer->status >= 200 && answer->status < 300;
-}
-
-/* "503 Service Unavailable"'s number and the first line that came with it. */
-static void describe(const SessionAnswer *answer, char *text, size_t cap) {
-  if (answer->error || answer->status == 0)
-    snprintf(text, cap, "%s", answer->error ? answer->error : "no answer");
-  else
-    snprintf(text, cap, "%ld %.*s", answer->status,
-             answer->body ? (int)strcspn(answer->body, "\r\n") : 0,
-             answer->body ? answer->body : "");
-}
-
-static bool ask(Session *session, const char *method, const char *url, const char *body, size_t len,
-                void (*on_answer)(void *arg, const HttpAnswer *answer)) {
+bool session_ask(Session *session, const char *method, const char *url, const char *body,
+                 size_t len, void (*on_answer)(void *arg, const HttpAnswer *answer)) {
   const HttpRequest request = {.method = method,
                                .url = url,
                                .body = body,
@@ -165,46 +124,14 @@ static bool ask(Session *session, const char *method, const char *url, const cha
   return http_client_ask(session->worker->crew->http, &request);
 }
 
+void session_hand_over(Session *session, const HttpAnswer *answer, void (*take)(void *arg)) {
+  session_answer_keep(&session->answer, answer);
+  RtcError error = rtc_worker_post(session->worker->rtc, take, session);
+  if (error != RTC_OK) /* then the session stays, and the end of the run tells so */
+    board_error(session->plan.board, "an answer can't be handed over: %s", rtc_error_text(error));
+}
+
 /* ---- DELETE ---------------------------------------------------------------------------------- */
-
-static void take_deletion(void *arg) {
-  Session *session = arg;
-  char why[128];
-  bool gone = is_success(&session->answer) || session->answer.status == 404;
-  if (!gone) {
-    describe(&session->answer, why, sizeof why);
-    board_error(session->plan.board, "%s: DELETE: %s", verb_of(session), why);
-    board_count(session->plan.board, BOARD_NOT_ENDED);
-  }
-  finish(session);
-}
-
-static void on_deletion(void *arg, const HttpAnswer *answer) {
-  Session *session = arg;
-  keep_answer(session, answer);
-  /* It can't fail but for memory; then the session stays, and the end of the run does not wait. */
-  (void)!rtc_worker_post(session->worker->rtc, take_deletion, session);
-}
-
-void session_end(Session *session) {
-  switch (session->state) {
-  case SESSION_STATE_ANSWER:
-    session->end_wanted = true; /* what it opened has to be deleted */
-    return;
-  case SESSION_STATE_DELETION:
-    return;
-  case SESSION_STATE_RETRY:
-  case SESSION_STATE_CONNECTION:
-  case SESSION_STATE_END:
-    break;
-  }
-  session->state = SESSION_STATE_DELETION;
-  if (session->location && ask(session, "DELETE", session->location, NULL, 0, on_deletion))
-    return;
-  /* Later: it may be in one of its own callbacks. */
-  if (rtc_worker_post(session->worker->rtc, take_deletion, session) == RTC_OK)
-    session->answer.status = 204;
-}
 
 static void remove_from_list(Session *session) {
   CrewWorker *worker = session->worker;
@@ -225,131 +152,47 @@ static void finish(Session *session) {
   rtc_connection_unref(&session->connection);
   remove_from_list(session);
   session->worker->foreign += session->reception.foreign;
-  drop_answer(&session->answer);
+  session_answer_drop(&session->answer);
   free(session->location);
   free(session);
   board_count(board, BOARD_ENDED);
 }
 
-/* ---- POST ------------------------------------------------------------------------------------ */
-
-/* A player that stalls connects to a relay instead of the server. */
-static bool put_relay(Session *session, RtcSdpTransport *remote) {
-  for (size_t i = 0; i < remote->candidate_count; i++) {
-    RtcCandidate *candidate = &remote->candidates[i];
-    if (!candidate->tcp || candidate->tcp_type != RTC_TCP_TYPE_PASSIVE)
-      continue;
-    session->relay = relay_new(&session->worker->loop, candidate, candidate);
-    remote->candidates[0] = *candidate;
-    remote->candidate_count = 1;
-    return session->relay;
-  }
-  return false;
-}
-
-static void connect_to(Session *session, const char *sdp, size_t len) {
-  const char *reason = NULL;
-  RtcSdpTransport *remote = malloc(sizeof *remote); /* 4 KiB: not the stack's */
-  RtcError error = RTC_ERROR_NO_MEMORY;
-  if (remote)
-    error = rtc_sdp_transport_parse(remote, sdp, len, &reason);
-  if (error == RTC_OK && session->plan.stalls && !put_relay(session, remote)) {
-    error = RTC_ERROR_NOT_FOUND;
-    reason = "there is no TCP candidate to put a relay before";
-  }
-  session->state = SESSION_STATE_CONNECTION;
-  if (error == RTC_OK)
-    error = rtc_connection_connect(session->connection, remote);
-  free(remote);
-  if (error != RTC_OK && session->state == SESSION_STATE_CONNECTION)
-    fail(session, "the answer", reason ? reason : rtc_error_text(error));
-}
-
-/* The server does not have the stream (yet), or no room for now. */
-static bool is_worth_a_retry(const Session *session) {
-  long status = session->answer.status;
-  bool passing = session->plan.role == LOAD_ROLE_PLAY && (status == 404 || status == 409);
-  uint64_t timeout_ns = seconds_ns(options_of(session)->timeout);
-  return !session->end_wanted && (passing || status == 503) &&
-         clock_ns() + RETRY_NS < session->begun_ns + timeout_ns;
-}
-
-static void take_answer(void *arg) {
+static void take_deletion(void *arg) {
   Session *session = arg;
-  SessionAnswer answer = session->answer;
   char why[128];
-  bool retry = is_worth_a_retry(session);
-  session->answer = (SessionAnswer){0};
-  session->state = SESSION_STATE_RETRY;
-  session->location = answer.location;
-  answer.location = NULL;
-  if (session->end_wanted) {
-    count_failed(session);
-    session_end(session);
-  } else if (retry) {
-    session->retry_ns = clock_ns() + RETRY_NS;
-  } else if (answer.status == 201 && session->location && answer.body) {
-    connect_to(session, answer.body, answer.body_len);
-  } else {
-    describe(&answer, why, sizeof why);
-    fail(session, "POST", is_success(&answer) ? "its answer has no Location" : why);
+  bool gone = session_answer_is_success(&session->answer) || session->answer.status == 404;
+  if (!gone) {
+    session_answer_describe(&session->answer, why, sizeof why);
+    board_error(session->plan.board, "%s: DELETE: %s", verb_of(session), why);
+    board_count(session->plan.board, BOARD_NOT_ENDED);
   }
-  drop_answer(&answer);
+  finish(session);
 }
 
-static void on_answer(void *arg, const HttpAnswer *answer) {
+static void on_deletion(void *arg, const HttpAnswer *answer) {
   Session *session = arg;
-  keep_answer(session, answer);
-  (void)!rtc_worker_post(session->worker->rtc, take_answer, session); /* as in on_deletion */
+  session_hand_over(session, answer, take_deletion);
 }
 
-/* The caller frees it. NULL: no memory. */
-static char *url_of(const Session *session) {
-  const Options *options = options_of(session);
-  const char *path =
-      session->plan.role == LOAD_ROLE_PUBLISH ? options->whip_path : options->whep_path;
-  const char *mark = strstr(path, "%s");
-  size_t base_len = strlen(options->url);
-  char *url = NULL;
-  while (base_len > 0 && options->url[base_len - 1] == '/')
-    base_len--;
-  if (asprintf(&url, "%.*s%.*s%s%s", (int)base_len, options->url, (int)(mark - path), path,
-               session->plan.channel->name, mark + 2) < 0)
-    return NULL;
-  return url;
-}
-
-static RtcError write_offer(const Session *session, char text[LOAD_OFFER_MAX], size_t *len) {
-  RtcSdpTransport *local = malloc(sizeof *local);
-  if (!local)
-    return RTC_ERROR_NO_MEMORY;
-  rtc_connection_local_transport(session->connection, local);
-  const LoadOffer offer = {
-      .local = local,
-      .codec = options_of(session)->codec,
-      .publishes = session->plan.role == LOAD_ROLE_PUBLISH,
-      .ssrc = session->ssrc,
-      .id = session->ssrc,
-  };
-  RtcError error = load_offer_write(text, len, &offer);
-  free(local);
-  return error;
-}
-
-static void post_offer(Session *session) {
-  char text[LOAD_OFFER_MAX];
-  size_t len = 0;
-  RtcError error = write_offer(session, text, &len);
-  char *url = error == RTC_OK ? url_of(session) : NULL;
-  session->state = SESSION_STATE_ANSWER;
-  free(session->location);
-  session->location = NULL;
-  bool asked = url && ask(session, "POST", url, text, len, on_answer);
-  free(url);
-  if (asked)
+void session_end(Session *session) {
+  switch (session->state) {
+  case SESSION_STATE_ANSWER:
+    session->end_wanted = true; /* what it opened has to be deleted */
     return;
-  session->state = SESSION_STATE_RETRY; /* nothing is under way */
-  fail(session, "POST", rtc_error_text(error == RTC_OK ? RTC_ERROR_NO_MEMORY : error));
+  case SESSION_STATE_DELETION:
+    return;
+  case SESSION_STATE_RETRY:
+  case SESSION_STATE_CONNECTION:
+  case SESSION_STATE_END:
+    break;
+  }
+  session->state = SESSION_STATE_DELETION;
+  if (session->location && session_ask(session, "DELETE", session->location, NULL, 0, on_deletion))
+    return;
+  /* Later: it may be in one of its own callbacks. */
+  if (rtc_worker_post(session->worker->rtc, take_deletion, session) == RTC_OK)
+    session->answer.status = 204;
 }
 
 /* ---- The beginning --------------------------------------------------------------------------- */
@@ -411,9 +254,9 @@ void session_open(CrewWorker *worker, const SessionPlan *plan) {
   session->ssrc |= 1; /* not 0 */
   RtcError error = new_connection(session);
   if (error == RTC_OK)
-    post_offer(session);
+    session_post_offer(session);
   else
-    fail(session, "a connection", rtc_error_text(error));
+    session_fail(session, "a connection", rtc_error_text(error));
 }
 
 /* ---- Visits ---------------------------------------------------------------------------------- */
@@ -443,11 +286,11 @@ void session_visit(Session *session, uint64_t now_ns) {
   switch (session->state) {
   case SESSION_STATE_RETRY:
     if (now_ns >= session->retry_ns)
-      post_offer(session);
+      session_post_offer(session);
     return;
   case SESSION_STATE_CONNECTION:
     if (now_ns - session->begun_ns > seconds_ns(options_of(session)->timeout))
-      fail(session, "connecting", "not done within the timeout");
+      session_fail(session, "connecting", "not done within the timeout");
     return;
   case SESSION_STATE_END:
     if (session->plan.role == LOAD_ROLE_PUBLISH)
