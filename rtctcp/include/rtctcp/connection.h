@@ -1,4 +1,5 @@
-/* RtcConnection: one WebRTC session over TCP: ICE-lite, DTLS, SRTP. It outlives its TCP conns.
+/* RtcConnection: one WebRTC session over TCP: ICE, DTLS, SRTP. It outlives its TCP conns. It is the
+ * passive side, and ICE-lite, or the active one, which opens the TCP conns and controls ICE.
  *
  * Thread: its worker's. Nothing here yields; everything may be called from any callback.
  * Handles: the server holds one until the Connection is CLOSED; rtc_connection_new gives another
@@ -84,7 +85,7 @@ typedef struct RtcConnectionStats {
   uint64_t packets_in, octets_in;   /* SRTP and SRTCP that were opened */
   uint64_t packets_out, octets_out; /* SRTP and SRTCP that were protected */
   uint64_t drops[RTC_DROP_COUNT];
-  size_t tcp_conns; /* attached now */
+  size_t tcp_conns; /* attached now; of an active one: those that still connect, too */
   uint64_t tcp_conns_total;
   const char *srtp_profile; /* "SRTP_AEAD_AES_128_GCM", ...; NULL before CONNECTED */
 } RtcConnectionStats;
@@ -111,6 +112,7 @@ typedef struct RtcConnectionConfig {
 /* Opens a session on this worker (one of the server's) and awaits its first TCP conn.
  * connection  out: a handle that the caller owns
  * Errors:  INVALID_ARGUMENT  no ufrag, pwd or fingerprint, or the worker is not the server's
+ *          INVALID_STATE     not active, and the server has no listener
  *          CLOSED            the server is closing
  *          NO_MEMORY, LIBRARY, SYSTEM (no randomness) */
 RTC_API RTC_MUST_CHECK RtcError rtc_connection_new(RtcConnection **connection, RtcServer *server,
@@ -124,18 +126,25 @@ RTC_API void rtc_connection_unref(RtcConnection **connection);
  * the pair is released. May be called twice. */
 RTC_API void rtc_connection_close(RtcConnection *connection);
 
-/* What the answer says of this side: ufrag, pwd, fingerprint, setup, passive candidates. */
+/* What the answer says of this side: ufrag, pwd, fingerprint, setup, passive candidates. Of an
+ * active one: what the offer says, its setup (once connected the decided one), and one active
+ * candidate, with the address of the server's first candidate, or 0.0.0.0 if it has none. */
 RTC_API void rtc_connection_local_transport(const RtcConnection *connection,
                                             RtcSdpTransport *transport);
 
 /* Of an active Connection, once, when the peer's answer (or offer) is known: opens TCP conns to its
  * passive candidates (all others are passed over), checks them with binding requests, nominates
- * one, and begins DTLS in the role that both setups give. A TCP conn that is lost is opened again,
- * for as long as the grace. remote  the peer's ufrag, pwd, fingerprints, setup, candidates. Copied
+ * one, and begins DTLS in the role that both setups give (client, if both leave the choice). What
+ * fails is tried again, at longer and longer intervals of at most 2 s: until session_timeout, which
+ * begins anew here, ends it as NEVER_CONNECTED; and a TCP conn that is lost is opened again, for as
+ * long as the grace. Consent is asked for every 2.5 to 5 s (a third of it, if session_timeout is
+ * less than 30 s).
+ * remote  the peer's ufrag, pwd, fingerprints, setup, candidates. Copied
  * Errors: INVALID_STATE     not active, or it was called before
  *         INVALID_ARGUMENT  no ufrag, pwd or fingerprint, or both sides have the same setup
  *         NOT_FOUND         no passive TCP candidate with a numeric address
- *         CLOSED, NO_MEMORY, LIBRARY, SYSTEM
+ *         CLOSED, NO_MEMORY, LIBRARY
+ *         After each it may be called again.
  * Source: RFC 6544 section 7, RFC 8445 sections 7.2 and 8.1.1, RFC 8842 section 5 */
 RTC_API RTC_MUST_CHECK RtcError rtc_connection_connect(RtcConnection *connection,
                                                        const RtcSdpTransport *remote);
@@ -145,8 +154,13 @@ RTC_API RTC_MUST_CHECK RtcError rtc_connection_connect(RtcConnection *connection
  * conns stay, and the old credentials stay good, until the peer nominates a TCP conn with the new
  * ones; then what knows the old ones only is released. Another restart before that replaces the
  * pending one.
- * remote  its ufrag and pwd are taken, the rest is not looked at
- * Errors: INVALID_ARGUMENT (no ufrag or no pwd), CLOSED, NO_MEMORY, SYSTEM: nothing has changed */
+ * The active side of it that offers calls it twice: without the remote, for the offer's sake, and
+ * with the answer's, upon which it opens a TCP conn that proves the new credentials, and moves
+ * there. If the peer offers, once does.
+ * remote  its ufrag and pwd are taken, and on the active side its candidates, if it tells any; the
+ *         rest is not looked at. NULL: on the active side, as said
+ * Errors: INVALID_ARGUMENT (no ufrag or no pwd), INVALID_STATE (active, and not connected yet),
+ *         CLOSED, NO_MEMORY, SYSTEM: what was good before is good still */
 RTC_API RTC_MUST_CHECK RtcError rtc_connection_restart_ice(RtcConnection *connection,
                                                            const RtcSdpTransport *remote);
 

@@ -142,7 +142,7 @@ RtcStunResponse rtc_stun_client_response(RtcStunClient *client,
                                          uint16_t *error_code) {
   RtcStunAttributes attributes = {0};
   StunMessage response;
-  uint16_t ignored;
+  uint16_t ignored = 0;
   uint16_t *code = error_code ? error_code : &ignored;
   *code = 0;
   if (!*remote_pwd || !rtc_stun_is_response(packet, len) ||
@@ -151,8 +151,9 @@ RtcStunResponse rtc_stun_client_response(RtcStunClient *client,
   StunValidationStatus status = validate(&client->agent, &response, remote_pwd, packet, len);
   if ((rtc_stun_get16(packet) & RTC_STUN_CLASS_MASK) == RTC_STUN_CLASS_ERROR)
     return judge_error(&response, status, attributes.integrity_seen, code);
-  /* libnice checks MESSAGE-INTEGRITY where there is one. An unknown attribute that must be
-   * understood fails the transaction (RFC 8489 section 6.3.3). */
+  /* libnice refuses one without MESSAGE-INTEGRITY as well, but for some of its usages: it must not
+   * hang on those. An unknown attribute that must be understood fails the transaction (RFC 8489
+   * section 6.3.3). */
   if (!attributes.integrity_seen)
     return RTC_STUN_RESPONSE_IGNORED;
   if (status == STUN_VALIDATION_UNKNOWN_ATTRIBUTE || attributes.unknown_count > 0)

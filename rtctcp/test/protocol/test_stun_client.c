@@ -218,7 +218,7 @@ static void no_flipped_bit_is_taken(void **state) {
   }
 }
 
-/* What libnice would let through: it checks MESSAGE-INTEGRITY only where there is one. */
+/* Without MESSAGE-INTEGRITY, or without FINGERPRINT, it proves nothing. */
 static void a_success_must_prove_the_password(void **state) {
   static const uint8_t address[] = {0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43};
   StunPacket packet;

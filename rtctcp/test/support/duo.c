@@ -197,12 +197,22 @@ static void end_worker(RtcWorker *worker) {
   rtc_worker_destroy(worker);
 }
 
+/* The library and the test peer share the process's libsrtp2, whose one initialisation takes no two
+ * threads: let the library's come first. */
+static void start_libsrtp(void) {
+  RtcSrtp *srtp;
+  const RtcSrtpKeys keys = {.profile = RTC_SRTP_PROFILE_AEAD_AES_128_GCM, .len = 16 + 12};
+  if (rtc_srtp_new(&srtp, &keys) == RTC_OK)
+    rtc_srtp_destroy(srtp);
+}
+
 /* What the libraries open once for the process: libuv keeps a pipe from the first loop on. */
 static void start_libraries(void) {
   static bool done;
   if (done)
     return;
   done = true;
+  start_libsrtp();
   end_worker(start_worker());
 }
 
@@ -351,6 +361,20 @@ void duo_open_connected(Duo *duo, RtcSetup setup) {
   assert_int_equal(duo_connect(duo, &duo->passive.local), RTC_OK);
   duo_await_state(&duo->active, RTC_CONNECTION_STATE_CONNECTED);
   duo_await_state(&duo->passive, RTC_CONNECTION_STATE_CONNECTED);
+}
+
+void duo_forget(Duo *duo) {
+  DuoSide *sides[] = {&duo->active, &duo->passive};
+  for (size_t i = 0; i < 2; i++)
+    duo_run(sides[i], finish_connection, sides[i]);
+  duo_await_idle(duo);
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(sides[i]->after_closed, 0);
+    sides[i]->stream = NULL;
+    sides[i]->closes_in = false;
+    sides[i]->state_count = 0;
+    sides[i]->rtp_count = 0;
+  }
 }
 
 static RtcConnectionState last_state(const DuoSide *side) {

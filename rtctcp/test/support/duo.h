@@ -16,7 +16,6 @@
 
 typedef struct DuoConfig {
   bool two_workers;
-  bool active_first;           /* on one worker: the active side's server is closed first */
   const char *listen;          /* of the passive side; NULL: "127.0.0.1:0" */
   uint32_t session_timeout_ms; /* of both; 0: the library's default */
   uint32_t connect_timeout_ms; /* of both: first_frame_timeout_ms; 0: the library's default */
@@ -78,8 +77,11 @@ void duo_open_connected(Duo *duo, RtcSetup setup);
 void duo_await_state(DuoSide *side, RtcConnectionState state);
 void duo_await_closed(DuoSide *side, RtcClose reason);
 RtcConnectionState duo_state(DuoSide *side);
-/* A state was reported, and since then this one. */
+/* This state was reported so many times. */
 void duo_await_count(DuoSide *side, RtcConnectionState state, size_t times);
+
+/* Ends the session on both sides, and awaits that all of it has gone: another may be opened. */
+void duo_forget(Duo *duo);
 
 void duo_close(DuoSide *side);
 void duo_drop_handle(DuoSide *side);

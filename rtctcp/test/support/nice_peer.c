@@ -275,8 +275,8 @@ static bool parse_remote(NicePeer *peer, void *text) {
 bool nice_peer_connect(NicePeer *peer, const RtcSdpTransport *remote) {
   char text[SDP_MAX];
   size_t len;
-  int head =
-      snprintf(text, sizeof text, "v=0\na=ice-lite\nm=%s 9 UDP/TLS/RTP/SAVPF 111\n", STREAM_NAME);
+  int head = snprintf(text, sizeof text, "v=0\n%sm=%s 9 UDP/TLS/RTP/SAVPF 111\n",
+                      remote->ice_lite ? "a=ice-lite\n" : "", STREAM_NAME);
   if (rtc_sdp_transport_write(remote, text + head, sizeof text - (size_t)head, &len) != RTC_OK)
     return false;
   drop_carriage_returns(text);
