@@ -35,7 +35,7 @@ static void look_around(Run *run) {
   progress_tell(run);
 }
 
-/* One turn. heeds: an interruption ends it */
+/* One turn. false: until_ns has come. */
 static bool wait_turn(Run *run, Board *board, const BoardCounts *seen, uint64_t until_ns) {
   uint64_t turn_ns = clock_ns() + WAIT_TURN_NS;
   board_wait(board, seen, until_ns < turn_ns ? until_ns : turn_ns);
@@ -290,13 +290,18 @@ bool run_start(Run *run, const Options *options) {
   return false;
 }
 
+/* For as long as one after the other ends. */
 static void end_all(Run *run, Board *board, LoadRole role) {
-  uint64_t until_ns = clock_ns() + seconds_ns(run->options->timeout + ENDING_SPARE_S);
+  uint64_t patience_ns = seconds_ns(run->options->timeout + ENDING_SPARE_S);
+  uint64_t until_ns = clock_ns() + patience_ns;
   crew_end_sessions(&run->crew, role);
-  for (;;) {
+  for (size_t ended = 0;;) {
     BoardCounts counts = board_counts(board);
     if (counts.ended >= counts.begun)
       return;
+    if (counts.ended > ended)
+      until_ns = clock_ns() + patience_ns;
+    ended = counts.ended;
     if (!wait_turn(run, board, &counts, until_ns)) {
       board_error(board, "%zu sessions do not end", counts.begun - counts.ended);
       return;
