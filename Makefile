@@ -56,6 +56,7 @@ FAULT_OBJECTS   := $(FAULT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
+BENCH_PROGRAMS  := $(patsubst rtctcp/bench/%.c,$(BUILD)/bench/%,$(wildcard rtctcp/bench/bench_*.c))
 SERVER_FUZZ     := $(wildcard interop/server/fuzz/fuzz_*.c)
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%) \
                    $(SERVER_FUZZ:interop/server/fuzz/%.c=$(BUILD)/fuzz/server/%)
@@ -78,7 +79,7 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) ## build the library and the server (the default)
+all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) $(BENCH_PROGRAMS) ## build the library and the server (the default)
 
 deps: ## install what is missing (Debian 12 packages); does nothing when all is there
 	@.ci/deps
@@ -221,6 +222,11 @@ $(BUILD)/obj/rtctcp/fuzz/%.o: rtctcp/fuzz/%.c $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
 
+$(BUILD)/obj/rtctcp/bench/%.o: rtctcp/bench/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
+
 # The server sees the public headers only, as any user's program.
 $(BUILD)/obj/interop/server/%.o: interop/server/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
@@ -280,6 +286,11 @@ $(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJ
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
 $(SOAK): $(SOAK_OBJECTS) $(STATIC_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+$(BUILD)/bench/%: $(BUILD)/obj/rtctcp/bench/%.o $(STATIC_LIB)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
