@@ -62,9 +62,10 @@ typedef struct Figures {
 } Figures;
 
 typedef struct Options {
-  double seconds; /* each work, each way */
-  int core;       /* the sender's; -1: any */
-  int peer_core;  /* the readers'; -1: any */
+  double seconds;   /* each work, each way */
+  int core;         /* the sender's; -1: any */
+  int peer_core;    /* the readers'; -1: any */
+  const char *work; /* borrowed: only this one; NULL: all */
   bool json;
 } Options;
 
@@ -360,6 +361,8 @@ static bool read_options(Options *options, int argc, char **argv) {
       options->core = (int)number;
     } else if (strcmp(argv[i], "--peer-core") == 0 && read_number(argv[++i], 0, 1023, &number)) {
       options->peer_core = (int)number;
+    } else if (strcmp(argv[i], "--work") == 0 && argv[i + 1]) {
+      options->work = argv[++i];
     } else {
       return false;
     }
@@ -370,7 +373,8 @@ static bool read_options(Options *options, int argc, char **argv) {
 int main(int argc, char **argv) {
   Options options = {.seconds = 3, .core = -1, .peer_core = -1};
   if (!read_options(&options, argc, argv)) {
-    fprintf(stderr, "usage: bench_limits [--json] [--seconds S] [--core N] [--peer-core N]\n");
+    fprintf(stderr, "usage: bench_limits [--json] [--work frames|single] [--seconds S] [--core N]\n"
+                    "                    [--peer-core N]\n");
     return 2;
   }
   pin(options.core);
@@ -380,7 +384,8 @@ int main(int argc, char **argv) {
   else
     printf("copy, protect and frame alone: %.0f ns CPU a packet\n", protect_ns);
   for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
-    run_work(&works[i], &options);
+    if (!options.work || strcmp(options.work, works[i].name) == 0)
+      run_work(&works[i], &options);
   if (options.json)
     printf("}\n");
   return 0;
