@@ -65,14 +65,15 @@ STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
 SERVER     := $(BUILD)/rtctcp-server
 SOAK       := $(BUILD)/rtctcp-soak
+PION_SERVER := $(BUILD)/pion-server
 PC_FILE    := $(BUILD)/rtctcp.pc
 NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .PHONY: help deps all run test unit asan tsan valgrind matrix walk walk-one soak soak-short \
-        soak-chrome mutations fuzz fuzz-one backends lint headers format interop-http interop-chrome install uninstall \
-        check-install clean
+        soak-chrome mutations fuzz fuzz-one backends lint headers format interop-http interop-chrome bench bench-quick bench-programs \
+        install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -151,6 +152,18 @@ soak-chrome: all $(NODE_MODULES) ## load LOADS pages that publish, and close the
 # npm notes here what it has installed.
 $(NODE_MODULES): interop/browsers/package-lock.json
 	@cd $(<D) && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch $(@:interop/browsers/%=%)
+
+bench: ## measure against limits and Pion, and write docs/PERFORMANCE.md: a quarter of an hour
+	@.ci/deps bench
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) bench-programs
+	@ulimit -n $$(ulimit -Hn) && node interop/bench/bench.mjs --build $(BUILD) --out docs
+
+bench-quick: ## the same in short, for a look: build/bench/PERFORMANCE.md
+	@.ci/deps bench
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) bench-programs
+	@ulimit -n $$(ulimit -Hn) && node interop/bench/bench.mjs --build $(BUILD) --out $(BUILD)/bench --quick
+
+bench-programs: all $(PION_SERVER)
 
 lint: headers ## formatting, clang-tidy, cppcheck, the floors' order
 	+@.ci/lint
@@ -293,6 +306,14 @@ $(BUILD)/bench/%: $(BUILD)/obj/rtctcp/bench/%.o $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+# From Debian's packages, offline. Only below a GOPATH of its own does Go find their /v3.
+$(PION_SERVER): $(wildcard interop/peers/pion/*.go)
+	@mkdir -p $(BUILD)/gopath/src
+	@ln -sfn $(abspath interop/peers/pion) $(BUILD)/gopath/src/pion-server
+	$(call say,GO,$@)
+	$(Q)cd $(BUILD)/gopath/src/pion-server && GO111MODULE=off GOFLAGS= GOPATH=$(abspath $(BUILD))/gopath:/usr/share/gocode \
+	  GOCACHE=$(abspath $(BUILD))/gocache go build -o $(abspath $@) pion-server
 
 # Without libFuzzer, driver.c is the main program.
 $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)
