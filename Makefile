@@ -235,11 +235,6 @@ $(BUILD)/obj/rtctcp/fuzz/%.o: rtctcp/fuzz/%.c $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
 
-$(BUILD)/obj/rtctcp/bench/%.o: rtctcp/bench/%.c $(FLAGS_STAMP)
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -c $< -o $@
-
 # The server sees the public headers only, as any user's program.
 $(BUILD)/obj/interop/server/%.o: interop/server/%.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
@@ -258,9 +253,10 @@ $(STATIC_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(LIB_OBJECTS)
 
+# nodelete: libsrtp2 keeps pointers to our ciphers, see protocol/srtp_evp.h.
 $(SHARED_LIB): $(LIB_OBJECTS) $(SOURCES_STAMP)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) \
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--exclude-libs,ALL -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,--no-undefined) \
 	  $(ALL_LDFLAGS) $(LIB_OBJECTS) $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 
@@ -302,10 +298,19 @@ $(SOAK): $(SOAK_OBJECTS) $(STATIC_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
 
+# A benchmark looks at whichever floor it measures.
+$(BUILD)/obj/rtctcp/bench/%.o: rtctcp/bench/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LIB_CFLAGS) -Irtctcp/include -Irtctcp/src -Irtctcp/test -Irtctcp -c $< -o $@
+
 $(BUILD)/bench/%: $(BUILD)/obj/rtctcp/bench/%.o $(STATIC_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(CONTEXT_LIBS) $(LIB_LIBS) -o $@
+
+# Its peers are the tests'.
+$(BUILD)/bench/bench_memory: $(patsubst %.c,$(BUILD)/obj/%.o,rtctcp/bench/memory_peers.c $(wildcard rtctcp/test/support/peer*.c))
 
 # From Debian's packages, offline. Only below a GOPATH of its own does Go find their /v3.
 $(PION_SERVER): $(wildcard interop/peers/pion/*.go)

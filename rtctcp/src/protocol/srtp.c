@@ -1,6 +1,8 @@
 /* SRTP and SRTCP of one session, on libsrtp2. */
 #include "protocol/srtp.h"
 
+#include "protocol/srtp_evp.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
@@ -34,6 +36,7 @@ struct RtcSrtp {
 /* ---- libsrtp ------------------------------------------------------------------------------- */
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+static unsigned on_evp; /* bits of RtcSrtpTransform; written once */
 
 /* Key limits and SSRC collisions come back as the calls' status; nothing is printed. */
 static void ignore_event(srtp_event_data_t *event) {
@@ -41,15 +44,24 @@ static void ignore_event(srtp_event_data_t *event) {
 }
 
 /* A host may use libsrtp too. srtp_init refuses a second call, so that a refusal says nothing: what
- * can't be used, srtp_create will tell. Who came first keeps the event handler. */
+ * can't be used, srtp_create will tell. Who came first keeps the event handler. The transforms are
+ * replaced for the host as well: see srtp_evp.h on what that means for its contexts. */
 static void init_library(void) {
   if (srtp_init() == srtp_err_status_ok)
     srtp_install_event_handler(ignore_event);
+  on_evp = rtc_srtp_evp_register();
 }
 
-/* What fails inside NSS, libsrtp calls by other names than alloc_fail; malloc tells in errno, which
- * is 0 before each call. */
+void rtc_srtp_init(const RtcLog *log) {
+  pthread_once(&library_once, init_library);
+  rtc_srtp_evp_report(on_evp, log);
+}
+
+/* libsrtp calls a lack of memory by other names too, init_fail while it derives keys and auth_fail
+ * while it computes a tag; malloc tells in errno, which is 0 before each call. */
 static RtcError error_of(srtp_err_status_t status) {
+  if (status && errno == ENOMEM)
+    return RTC_ERROR_NO_MEMORY;
   switch (status) {
   case srtp_err_status_ok:
     return RTC_OK;
@@ -66,7 +78,7 @@ static RtcError error_of(srtp_err_status_t status) {
   case srtp_err_status_alloc_fail:
     return RTC_ERROR_NO_MEMORY;
   default:
-    return errno == ENOMEM ? RTC_ERROR_NO_MEMORY : RTC_ERROR_LIBRARY;
+    return RTC_ERROR_LIBRARY;
   }
 }
 
@@ -116,7 +128,7 @@ RtcError rtc_srtp_new(RtcSrtp **srtp, const RtcSrtpKeys *keys) {
     return error;
   if (keys->len != (size_t)policy.rtp.cipher_key_len)
     return RTC_ERROR_UNSUPPORTED;
-  pthread_once(&library_once, init_library);
+  rtc_srtp_init(NULL);
 
   RtcSrtp *made = calloc(1, sizeof *made);
   if (!made)

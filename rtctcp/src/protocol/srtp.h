@@ -12,6 +12,11 @@
 
 typedef struct RtcSrtp RtcSrtp;
 
+/* Makes libsrtp2 ready, with OpenSSL's ciphers in the place of its own; once a process, whoever
+ * calls. Not while another thread makes contexts with libsrtp2. A log line for each of its own
+ * ciphers that had to stay: they do the same, slower. */
+void rtc_srtp_init(const RtcLog *log);
+
 /* Errors: NO_MEMORY, UNSUPPORTED (profile), LIBRARY */
 RTC_MUST_CHECK RtcError rtc_srtp_new(RtcSrtp **srtp, const RtcSrtpKeys *keys);
 void rtc_srtp_destroy(RtcSrtp *srtp); /* NULL is fine */

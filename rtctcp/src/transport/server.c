@@ -61,6 +61,7 @@ static RtcError make_parts(RtcServer *server, const RtcServerConfig *config, siz
   error = rtc_server_settings_candidates(&server->settings, config, server->bound, failed);
   if (error)
     return error;
+  rtc_srtp_init(rtc_worker_log(config->workers[0]));
   error = rtc_dtls_context_new(&server->dtls, rtc_worker_log(config->workers[0]));
   for (size_t i = 0; !error && i < server->shard_count; i++)
     error = rtc_shard_init(&server->shards[i], server, config->workers[i], (unsigned)i,
