@@ -1,7 +1,7 @@
-/* DTLS for SRTP: DTLS 1.2 on OpenSSL, over memory BIOs, either role. Sans-I/O: datagrams in,
- * datagrams out. The transport under it is reliable, so no timer runs here; when a TCP conn was
- * lost, rtc_dtls_resend gives the last flight again.
- * Source: RFC 6347, RFC 5764, RFC 8842, RFC 8122 section 5 */
+/* DTLS for SRTP: DTLS 1.2, either role; the handshake is OpenSSL's, over memory, and its SSL is
+ * freed with the end of it. Sans-I/O: datagrams in, datagrams out. The transport under it is
+ * reliable, so no timer runs here; when a TCP conn was lost, rtc_dtls_resend gives the last flight
+ * again. Source: RFC 6347, RFC 5764, RFC 8842, RFC 8122 section 5 */
 #ifndef RTC_PROTOCOL_DTLS_H
 #define RTC_PROTOCOL_DTLS_H
 
@@ -115,7 +115,8 @@ typedef struct RtcSrtpKeys {
   size_t len; /* of each: key and salt [octets] */
 } RtcSrtpKeys;
 
-/* Errors: INVALID_STATE (not CONNECTED), LIBRARY. Wipe keys after use. */
-RTC_MUST_CHECK RtcError rtc_dtls_export_keys(const RtcDtls *dtls, RtcSrtpKeys *keys);
+/* Gives the keys away, once: none are kept here. Wipe them after use.
+ * Errors: INVALID_STATE (not CONNECTED, or they were given away) */
+RTC_MUST_CHECK RtcError rtc_dtls_export_keys(RtcDtls *dtls, RtcSrtpKeys *keys);
 
 #endif

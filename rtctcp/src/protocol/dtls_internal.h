@@ -64,7 +64,7 @@ RtcSrtpProfile rtc_dtls_selected_profile(SSL *ssl);
 /* Errors: LIBRARY, NO_MEMORY */
 RTC_MUST_CHECK RtcError rtc_dtls_keys_of(SSL *ssl, RtcSrtpKeys *keys);
 
-/* -- dtls.c -- */
+/* -- dtls_session.h has what is of one session -- */
 
 /* SSL_CTX_set_cert_verify_callback's: is the peer the signalled one? The RtcDtls is the SSL's app
  * data. */

@@ -10,6 +10,13 @@
 
 #define RTC_DTLS_RECORD_HEADER_LEN ((size_t)13)
 
+/* Where the header has its fields. */
+#define RTC_DTLS_RECORD_VERSION_AT ((size_t)1)
+#define RTC_DTLS_RECORD_EPOCH_AT   ((size_t)3) /* and behind it the sequence number: 8 octets */
+#define RTC_DTLS_RECORD_LENGTH_AT  ((size_t)11)
+
+#define RTC_DTLS_VERSION_1_2 0xFEFDU
+
 /* ContentType, RFC 5246 section 6.2.1. */
 typedef enum RtcDtlsRecordType {
   RTC_DTLS_RECORD_CHANGE_CIPHER_SPEC = 20,
@@ -20,8 +27,9 @@ typedef enum RtcDtlsRecordType {
 
 typedef struct RtcDtlsRecord {
   RtcDtlsRecordType type;
-  uint16_t epoch; /* 0: in the clear */
-  size_t len;     /* header and body [octets] */
+  uint16_t epoch;    /* 0: in the clear */
+  uint64_t sequence; /* of its epoch, 48 bits */
+  size_t len;        /* header and body [octets] */
 } RtcDtlsRecord;
 
 /* Reads the header of the first record in data.

@@ -69,6 +69,7 @@ static bool is_connected(const DtlsSide *side) {
   return rtc_dtls_state(side->dtls) == RTC_DTLS_STATE_CONNECTED;
 }
 
+/* Both sides are connected, with keys that are given away here. */
 static void assert_connected(void) {
   assert_true(is_connected(&server));
   assert_true(is_connected(&client));
@@ -429,7 +430,8 @@ static void garbage_is_passed_over_at_every_stage(void **state) {
   assert_connected();
   feed_garbage(&server);
   feed_garbage(&client);
-  assert_connected();
+  assert_true(is_connected(&server));
+  assert_true(is_connected(&client));
 }
 
 static void feed_cut(Datagrams *flight, size_t at, DtlsSide *to, size_t chosen) {
@@ -491,7 +493,7 @@ static void forged_alert_is_passed_over(void **state) {
 /* OpenSSL keeps what comes before its keys; a peer gets only so much of that. */
 static void early_records_are_kept_by_the_few(void **state) {
   (void)state;
-  uint8_t early[] = {23, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3};
+  uint8_t early[HEADER_LEN + 25] = {23, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25};
   size_t kept = 0;
   start_pair();
   dtls_side_input(&server, &client.out.items[0]);
@@ -503,6 +505,22 @@ static void early_records_are_kept_by_the_few(void **state) {
   assert_int_equal(kept, 8);
   dtls_side_talk(&client, &server);
   assert_connected();
+}
+
+/* What is too short to be sealed is no error of OpenSSL's: nobody ends a handshake with it. */
+static void records_too_short_to_be_sealed_are_passed_over(void **state) {
+  (void)state;
+  for (uint8_t len = 1; len < 24; len++) {
+    uint8_t early[HEADER_LEN + 24] = {22, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 0, 0, len};
+    start_pair();
+    assert_int_equal(rtc_dtls_input(server.dtls, early, HEADER_LEN + len), RTC_ERROR_PROTO);
+    dtls_side_input(&server, &client.out.items[0]);
+    client.out.count = 0;
+    assert_int_equal(rtc_dtls_input(server.dtls, early, HEADER_LEN + len), RTC_ERROR_PROTO);
+    dtls_side_talk(&client, &server);
+    assert_connected();
+    finish(NULL);
+  }
 }
 
 /* A ClientHello that is well framed and means nothing is no accident: the handshake is over. */
@@ -536,6 +554,7 @@ int main(void) {
       cmocka_unit_test_teardown(forged_finished_is_passed_over, finish),
       cmocka_unit_test_teardown(forged_alert_is_passed_over, finish),
       cmocka_unit_test_teardown(early_records_are_kept_by_the_few, finish),
+      cmocka_unit_test_teardown(records_too_short_to_be_sealed_are_passed_over, finish),
       cmocka_unit_test_teardown(malformed_flight_fails_the_handshake, finish),
   };
   return cmocka_run_group_tests(tests, make_contexts, destroy_contexts);

@@ -68,6 +68,8 @@ static void configure(DtlsPeer *peer, const DtlsPeerConfig *config) {
   SSL_CTX_set_options(peer->ctx, SSL_OP_NO_QUERY_MTU);
   SSL_CTX_set_verify(peer->ctx, SSL_VERIFY_PEER, accept_any);
   SSL_CTX_set_info_callback(peer->ctx, note_alert);
+  if (config->ciphers)
+    assert_int_equal(SSL_CTX_set_cipher_list(peer->ctx, config->ciphers), 1);
   if (!config->has_no_certificate || config->is_server)
     make_certificate(peer);
   if (config->profiles)
