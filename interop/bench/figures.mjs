@@ -29,6 +29,28 @@ export const growthAt = (line, sessions) => {
 export const halfLoad = (points) => points.find(({ half }) => half);
 export const sessionOctets = (result) => result.memory.octets_per_session;
 
+/* What bench_memory tells, a session [octets]. */
+const PARTS = {
+  dtls: 'DTLS',
+  srtp: 'SRTP, without its streams',
+  connection: 'RtcConnection',
+  tcp_conn: 'RtcTcpConn',
+  uv_handles: 'libuv\'s handles: a poll, a timer',
+  heap_rest: 'executor, registry, ids, ICE, SRTP\'s streams',
+  stack: 'pages of the coroutine\'s stack',
+  malloc_free: 'free, but held by malloc; the rest',
+};
+export const memoryParts = (told) => Object.entries(PARTS)
+  .map(([key, name]) => ({ name, octets: told[key] }));
+/* The same in as many parts as one can tell apart in a chart. */
+export const memoryGroups = (told) => [
+  { name: 'DTLS', octets: told.dtls },
+  { name: 'SRTP', octets: told.srtp },
+  { name: 'Connection and TCP conn', octets: told.connection + told.tcp_conn },
+  { name: 'coroutine stack', octets: told.stack },
+  { name: 'the rest', octets: told.uv_handles + told.heap_rest + told.malloc_free },
+];
+
 const us = (value) => `${value.toFixed(value < 10 ? 2 : 1)} µs`;
 const times = (value) => `${value.toFixed(2)} ×`;
 const ms = (value) => `${(value / 1000).toFixed(2)} ms`;

@@ -1,7 +1,7 @@
 // The charts of docs/PERFORMANCE.md: a file's name to its SVG.
 
 import {
-  growthAt, growthLine, over, perPacket, phase, sessionOctets,
+  growthAt, growthLine, memoryGroups, over, perPacket, phase, sessionOctets,
 } from './figures.mjs';
 import { lineChart, panels, stackedBars } from './plot.mjs';
 import { GROWTH, GROWTH_LINES } from './scenarios.mjs';
@@ -64,20 +64,19 @@ function sweepCpuPlot({ sweep }) {
   });
 }
 
-/* parts: [{ name, octets }] of bench_memory. */
 function memoryPlot({ parts, idle }) {
   const kib = (octets) => octets / 1024;
   return stackedBars({
     title: 'Memory of an idle, connected session',
-    subtitle: 'rtctcp by part, as allocated; and by RSS, as the system counts it',
+    subtitle: 'the library\'s by part; and by RSS of a whole server, HTTP and SDP included',
     x: { label: 'KiB a session' },
     target: { value: 64, text: 'at most 64 KiB' },
     total: (sum) => `${sum.toFixed(1)} KiB`,
     bars: [
-      { name: 'rtctcp, by part', parts: parts.map(({ name, octets }) => ({ name, value: kib(octets) })) },
+      { name: 'rtctcp, the library', parts: memoryGroups(parts).map(({ name, octets }) => ({ name, value: kib(octets) })) },
       ...Object.keys(NAMES).map((kind) => ({
-        name: `${NAMES[kind]}, RSS`,
-        parts: [{ name: 'RSS', value: kib(sessionOctets(idle[kind])) }],
+        name: `${NAMES[kind]}, the server`,
+        parts: [{ name: 'RSS of the server', value: kib(sessionOctets(idle[kind])) }],
       })),
     ],
   });

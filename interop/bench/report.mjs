@@ -1,7 +1,7 @@
 // Writes docs/PERFORMANCE.md from the results, and what is printed while they come.
 
 import {
-  growthLine, halfLoad, over, perPacket, phase, sessionOctets, spread, targetRows,
+  growthLine, halfLoad, memoryParts, over, perPacket, phase, sessionOctets, spread, targetRows,
 } from './figures.mjs';
 import { short } from './plot.mjs';
 import { NAMES } from './plots.mjs';
@@ -147,7 +147,8 @@ function slowTable({ slow }) {
 
 function memoryTable({ parts, idle }) {
   return table(['part', 'KiB a session'], [
-    ...parts.map(({ name, octets }) => [name, kib(octets)]),
+    ...memoryParts(parts).map(({ name, octets }) => [name, kib(octets)]),
+    ['RSS a session, the library (`rtctcp/bench/bench_memory.c`)', kib(parts.rss)],
     ['RSS a session, rtctcp-server', kib(sessionOctets(idle.rtctcp))],
     ['RSS a session, Pion', kib(sessionOctets(idle.pion))],
   ]);
