@@ -24,10 +24,13 @@ once = $(eval $(1) := $(2))$($(1))
 ask  = $(shell pkg-config $(1))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error packages are missing: `make deps` installs them))
 LIB_PACKAGES    := libuv libsrtp2 nice openssl
 SERVER_PACKAGES := libmicrohttpd gstreamer-sdp-1.0 jansson
+LOAD_PACKAGES   := libuv libcurl jansson
 LIB_CFLAGS    = $(call once,LIB_CFLAGS,$(call ask,--cflags $(LIB_PACKAGES)))
 LIB_LIBS      = $(call once,LIB_LIBS,$(call ask,--libs $(LIB_PACKAGES)))
 SERVER_CFLAGS = $(call once,SERVER_CFLAGS,$(call ask,--cflags $(SERVER_PACKAGES)))
 SERVER_LIBS   = $(call once,SERVER_LIBS,$(call ask,--libs $(SERVER_PACKAGES)))
+LOAD_CFLAGS   = $(call once,LOAD_CFLAGS,$(call ask,--cflags $(LOAD_PACKAGES)))
+LOAD_LIBS     = $(call once,LOAD_LIBS,$(call ask,--libs $(LOAD_PACKAGES)))
 TEST_LIBS     = $(call once,TEST_LIBS,$(call ask,--libs cmocka))
 CONTEXT_LIBS  := $(if $(filter fcontext,$(CONTEXT)),-l:libboost_context.a)
 
@@ -40,6 +43,7 @@ ALL_LDFLAGS = -pthread $(SANITIZE_FLAGS) $(LDFLAGS)
 OTHER_CONTEXT := $(filter-out %/context_$(CONTEXT).c,$(wildcard rtctcp/src/runtime/context_*.c))
 LIB_SOURCES    := $(filter-out $(OTHER_CONTEXT),$(wildcard rtctcp/src/*/*.c))
 SERVER_SOURCES := $(wildcard interop/server/*.c)
+LOAD_SOURCES   := $(wildcard interop/load/*.c)
 SERVER_PAGES   := $(wildcard interop/server/page/*)
 SUPPORT_SOURCES := $(wildcard rtctcp/test/support/*.c)
 WALK_SOURCES   := $(wildcard rtctcp/test/walk/*.c)
@@ -49,13 +53,16 @@ FUZZ_SOURCES   := $(wildcard rtctcp/fuzz/fuzz_*.c)
 
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_OBJECTS  := $(SERVER_SOURCES:%.c=$(BUILD)/obj/%.o) $(SERVER_PAGES:%=$(BUILD)/obj/%.o)
+LOAD_OBJECTS    := $(LOAD_SOURCES:%.c=$(BUILD)/obj/%.o)
 SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SOAK_SOURCES    := $(wildcard rtctcp/test/soak/*.c $(patsubst %,rtctcp/test/support/%*.c,peer rtp descriptors))
 SOAK_OBJECTS    := $(SOAK_SOURCES:%.c=$(BUILD)/obj/%.o)
 FAULT_OBJECTS   := $(FAULT_SOURCES:%.c=$(BUILD)/obj/%.o)
 SERVER_TESTS    := $(wildcard interop/server/test/test_*.c)
+LOAD_TESTS      := $(wildcard interop/load/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
-                   $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%)
+                   $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%) \
+                   $(LOAD_TESTS:interop/load/test/%.c=$(BUILD)/test/load/%)
 BENCH_PROGRAMS  := $(patsubst rtctcp/bench/%.c,$(BUILD)/bench/%,$(wildcard rtctcp/bench/bench_*.c))
 SERVER_FUZZ     := $(wildcard interop/server/fuzz/fuzz_*.c)
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%) \
@@ -64,6 +71,7 @@ FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%) \
 STATIC_LIB := $(BUILD)/librtctcp.a
 SHARED_LIB := $(BUILD)/librtctcp.so
 SERVER     := $(BUILD)/rtctcp-server
+LOAD       := $(BUILD)/rtctcp-load
 SOAK       := $(BUILD)/rtctcp-soak
 PION_SERVER := $(BUILD)/pion-server
 PC_FILE    := $(BUILD)/rtctcp.pc
@@ -72,15 +80,15 @@ NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .PHONY: help deps all run test unit asan tsan valgrind matrix walk walk-one soak soak-short \
-        soak-chrome mutations fuzz fuzz-one backends lint headers format interop-http interop-chrome bench bench-quick bench-programs \
-        install uninstall check-install clean
+        soak-chrome mutations fuzz fuzz-one backends lint headers format interop-http interop-load interop-chrome \
+        bench bench-quick bench-programs install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) $(BENCH_PROGRAMS) ## build the library and the server (the default)
+all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) $(LOAD) $(BENCH_PROGRAMS) ## build the library, the server and the load generator (the default)
 
 deps: ## install what is missing (Debian 12 packages); does nothing when all is there
 	@.ci/deps
@@ -139,6 +147,9 @@ backends: ## run the unit suite on both stack switches
 
 interop-http: all ## ask the server over HTTP: statuses, drains, the debug view
 	@node interop/browsers/http.mjs $(SERVER)
+
+interop-load: all ## load the server a little: all has to arrive
+	@node interop/load/smoke.mjs $(SERVER) $(LOAD)
 
 interop-chrome: all $(NODE_MODULES) ## publish and play with a real Chromium, and lose its TCP conns
 	@node interop/browsers/chrome.mjs $(SERVER) $(BUILD)
@@ -241,6 +252,12 @@ $(BUILD)/obj/interop/server/%.o: interop/server/%.c $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SERVER_CFLAGS) -Irtctcp/include -c $< -o $@
 
+# So does the load generator.
+$(BUILD)/obj/interop/load/%.o: interop/load/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LOAD_CFLAGS) -Irtctcp/include -c $< -o $@
+
 # A page file becomes an object with the symbols page_NAME and page_NAME_len.
 $(BUILD)/obj/interop/server/page/%.o: interop/server/page/% interop/server/embed.sh $(FLAGS_STAMP)
 	@mkdir -p $(@D)
@@ -270,6 +287,10 @@ $(SERVER): $(SERVER_OBJECTS) $(SHARED_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(SERVER_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(SERVER_LIBS) -o $@
 
+$(LOAD): $(LOAD_OBJECTS) $(SHARED_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LOAD_OBJECTS) -L$(BUILD) -lrtctcp -Wl,-rpath,'$$ORIGIN' $(LOAD_LIBS) -lm -o $@
+
 # It has a clock of its own, which no other program should have.
 $(BUILD)/test/transport/test_walk: $(WALK_SOURCES:%.c=$(BUILD)/obj/%.o)
 
@@ -293,6 +314,14 @@ $(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJ
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
+
+# What of the load generator needs no server; its offers are read by the server's parser.
+LOAD_TESTED := channel histogram offer options process reception recovery rtcp stream
+LOAD_TESTED_OBJECTS := $(LOAD_TESTED:%=$(BUILD)/obj/interop/load/%.o)
+$(BUILD)/test/load/%: $(BUILD)/obj/interop/load/test/%.o $(LOAD_TESTED_OBJECTS) $(SERVER_TESTED_OBJECTS) $(STATIC_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(LOAD_LIBS) $(SERVER_LIBS) $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -lm -o $@
 
 $(SOAK): $(SOAK_OBJECTS) $(STATIC_LIB)
 	$(call say,LINK,$@)

@@ -48,8 +48,9 @@ export class Programs {
     return existsSync(path.join(this.build, program));
   }
 
-  /* What a program prints as JSON. statuses: those that are no failure. */
-  async json(program, args, { core = this.cores.server, timeoutMs = 120000, statuses = [0] } = {}) {
+  /* What a program prints as JSON. core: one, or a list as text, or null; statuses: those that are no
+   * failure. */
+  async json(program, args, { core = this.cores.server, timeoutMs = 300000, statuses = [0] } = {}) {
     const command = [...pinned(core), path.join(this.build, program), ...args];
     const { status, stdout, stderr } = await run(command, timeoutMs);
     if (!statuses.includes(status)) throw new Error(`${command.join(' ')}: ${status}\n${stderr}`);

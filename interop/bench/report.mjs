@@ -40,6 +40,7 @@ function loadLine(result) {
 export function describeRun(result) {
   if (result.phases) return loadLine(result);
   if (result.bare_ns) return `${us(result.bare_ns / 1000)} µs CPU each`;
+  if (result.rss) return `${kib(result.rss)} KiB a session`;
   return ['paced', 'flat_out'].map((way) => `${us(result[way].cpu_ns_per_packet / 1000)} µs CPU a packet `
     + `${way === 'paced' ? 'at its rate' : 'flat out'}`).join('; ');
 }

@@ -95,6 +95,15 @@ export class Scenarios {
     return found;
   }
 
+  /* Of the library alone. Its peers are threads of the same process, so it has both cores. */
+  async parts() {
+    const parts = await this.programs.json('bench/bench_memory', ['--json', `${this.plan.idle}`],
+      { core: this.programs.cores.server === null ? null
+        : `${this.programs.cores.server},${this.programs.cores.load}` });
+    this.tell('memory', 'the library', parts);
+    return parts;
+  }
+
   async growth() {
     const lines = [];
     for (const line of GROWTH_LINES) {
@@ -153,7 +162,7 @@ export class Scenarios {
     return {
       ...repeated,
       idle: await this.idle(),
-      parts: await this.programs.json('bench/bench_memory', ['--json']),
+      parts: await this.parts(),
       growth: await this.growth(),
       sweep: { rtctcp: await this.sweep('rtctcp'), pion: await this.sweep('pion') },
       slow: await this.slow(),

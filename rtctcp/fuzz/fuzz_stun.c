@@ -55,8 +55,8 @@ static void handle(RtcStunServer *server, const uint8_t *data, size_t len) {
     return;
   if (len > 0)
     memcpy(packet, data, len);
-  rtc_stun_server_handle(server, packet, len, (const struct sockaddr *)&from, sizeof(from), look_up,
-                         NULL, &outcome);
+  rtc_stun_server_handle(server, RTC_STUN_ROLE_LITE, packet, len, (const struct sockaddr *)&from,
+                         sizeof(from), look_up, NULL, &outcome);
   check_outcome(&outcome, packet);
   rtc_stun_looks_like(packet, len);
   free(packet);

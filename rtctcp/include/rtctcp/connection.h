@@ -100,7 +100,10 @@ typedef struct RtcConnectionCallbacks {
 
 typedef struct RtcConnectionConfig {
   const char *name;              /* for the log; copied; NULL: none */
-  const RtcSdpTransport *remote; /* the peer's: ufrag, pwd, fingerprints, setup. Copied */
+  const RtcSdpTransport *remote; /* the peer's: ufrag, pwd, fingerprints, setup. Copied.
+                                  * active: NULL, it comes with rtc_connection_connect */
+  bool active;    /* this side opens the TCP conns (RFC 6544 section 4.1), and controls ICE */
+  RtcSetup setup; /* active: what its offer says; NONE: ACTPASS. Else not looked at */
   RtcConnectionCallbacks callbacks;
   void *arg; /* borrowed: must live until CLOSED was reported */
 } RtcConnectionConfig;
@@ -124,6 +127,18 @@ RTC_API void rtc_connection_close(RtcConnection *connection);
 /* What the answer says of this side: ufrag, pwd, fingerprint, setup, passive candidates. */
 RTC_API void rtc_connection_local_transport(const RtcConnection *connection,
                                             RtcSdpTransport *transport);
+
+/* Of an active Connection, once, when the peer's answer (or offer) is known: opens TCP conns to its
+ * passive candidates (all others are passed over), checks them with binding requests, nominates
+ * one, and begins DTLS in the role that both setups give. A TCP conn that is lost is opened again,
+ * for as long as the grace. remote  the peer's ufrag, pwd, fingerprints, setup, candidates. Copied
+ * Errors: INVALID_STATE     not active, or it was called before
+ *         INVALID_ARGUMENT  no ufrag, pwd or fingerprint, or both sides have the same setup
+ *         NOT_FOUND         no passive TCP candidate with a numeric address
+ *         CLOSED, NO_MEMORY, LIBRARY, SYSTEM
+ * Source: RFC 6544 section 7, RFC 8445 sections 7.2 and 8.1.1, RFC 8842 section 5 */
+RTC_API RTC_MUST_CHECK RtcError rtc_connection_connect(RtcConnection *connection,
+                                                       const RtcSdpTransport *remote);
 
 /* ICE restart (RFC 8445 section 9): makes new local credentials, which local_transport tells from
  * here on, and takes the peer's new ufrag and pwd; DTLS, SRTP and the media go on. Attached TCP

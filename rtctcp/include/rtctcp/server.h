@@ -18,7 +18,7 @@ typedef struct RtcServerConfig {
   size_t worker_count;
 
   const char *const *listen; /* "127.0.0.1:8080", "[::1]:8080"; port 0: any free one */
-  size_t listen_count;
+  size_t listen_count;       /* 0: only active Connections can be opened */
   /* What the answers tell the peers: "192.0.2.1", "192.0.2.1:443", "[2001:db8::1]:443". None: the
    * addresses listened on, as far as they are not wildcards. */
   const char *const *candidates;

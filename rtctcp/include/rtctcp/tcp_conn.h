@@ -1,4 +1,4 @@
-/* RtcTcpConn: one accepted TCP socket. A coroutine of its own serves it from accept to close; a
+/* RtcTcpConn: one TCP socket, accepted or opened. A coroutine of its own serves it to its end; a
  * session's RtcConnection holds a shared handle to it, and it points back with a plain pointer.
  *
  * Thread: its worker's. Nothing here yields. */
@@ -20,8 +20,10 @@ typedef struct RtcTcpConn RtcTcpConn;
 /* Named by what is awaited. */
 #define RTC_TCP_CONN_STATE_MAP(X)                                                                  \
   X(FIRST_FRAME, "first-frame") /* nothing, or not all of the first frame, has come */             \
-  X(PACKETS, "packets")         /* authenticated, and attached to a Connection */                  \
-  X(DISPOSAL, "disposal")       /* released: no Connection, its coroutine ends */
+  X(CONNECT, "connect")         /* active: its turn to connect, and then the peer's accept */      \
+  X(BINDING_RESPONSE, "binding-response") /* active: the answer to its first check */              \
+  X(PACKETS, "packets")                   /* authenticated, and attached to a Connection */        \
+  X(DISPOSAL, "disposal")                 /* released: no Connection, its coroutine ends */
 
 typedef enum RtcTcpConnState {
 #define RTC_TCP_CONN_STATE_ENUM(name, text) RTC_TCP_CONN_STATE_##name,
@@ -46,6 +48,9 @@ typedef enum RtcTcpConnState {
   X(NO_SUCH_SESSION, "no-such-session") /* the ufrag names no live session */                      \
   X(DRAIN, "drain")                     /* the same, while the server drains */                    \
   X(ICE_RESTART, "ice-restart")         /* one with the credentials of a restart was nominated */  \
+  X(CONNECT_FAILED, "connect-failed") /* active: refused, unreachable, timed out, or no socket */  \
+  X(CHECK_FAILED, "check-failed")     /* active: no binding response in time, or a refusal */      \
+  X(UNNEEDED, "unneeded")             /* active: another candidate was nominated meanwhile */      \
   X(FRAME_MALFORMED, "frame-malformed") /* the stream of frames broke later */                     \
   X(NO_MEMORY, "no-memory")                                                                        \
   X(WORKER_STOP, "worker-stop")

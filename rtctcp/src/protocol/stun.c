@@ -1,10 +1,8 @@
-/* The STUN of an ICE-lite agent, on libnice's STUN library, which only this file knows.
- *
- * libnice trusts in two places: it reads 20 octets at a MESSAGE-INTEGRITY of any length, and takes
- * an empty password for "nothing to check". So the structure of a message is checked here first,
- * and libnice sees sound ones only. Its agent remembers the requests that it sends; this side sends
- * none, so nothing is kept. */
+/* The answering side of ICE's STUN, on libnice's STUN library. Its agent remembers the requests
+ * that it sends; here none are sent, so nothing is kept. */
 #include "protocol/stun.h"
+
+#include "protocol/stun_structure.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -14,63 +12,20 @@
 #include <stun/usages/ice.h>
 
 enum {
-  HEADER_LEN = 20,
-  ATTRIBUTE_HEADER_LEN = 4,
-  INTEGRITY_LEN = 20,
-  COMPREHENSION_OPTIONAL = 0x8000, /* and all above, RFC 8489 section 14 */
-  CLASS_MASK = 0x0110,             /* RFC 8489 section 5 */
-  CLASS_REQUEST = 0x0000,
-  BINDING_REQUEST = 0x0001,
+  BINDING_REQUEST = 0x0001, /* RFC 8489 section 5 */
   BINDING_INDICATION = 0x0011,
-  UNKNOWN_MAX = 32, /* of a request that are listed; the peer learns of more when it asks again */
-};
-
-static const uint8_t magic_cookie[] = {0x21, 0x12, 0xa4, 0x42};
-
-/* The comprehension-required attributes that are understood. Those that belong into responses are
- * known but unexpected, which is to be ignored (RFC 8489 section 6.3). */
-static const uint16_t known_attributes[] = {
-    STUN_ATTRIBUTE_MAPPED_ADDRESS,
-    STUN_ATTRIBUTE_USERNAME,
-    STUN_ATTRIBUTE_MESSAGE_INTEGRITY,
-    STUN_ATTRIBUTE_ERROR_CODE,
-    STUN_ATTRIBUTE_UNKNOWN_ATTRIBUTES,
-    STUN_ATTRIBUTE_REALM,
-    STUN_ATTRIBUTE_NONCE,
-    STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS,
-    STUN_ATTRIBUTE_PRIORITY,
-    STUN_ATTRIBUTE_USE_CANDIDATE,
-    0, /* libnice's end mark */
-};
-
-/* ICE's attributes and the octets of their values, RFC 8445 section 16.1. */
-static const struct {
-  uint16_t type;
-  uint16_t len;
-} ice_attributes[] = {
-    {STUN_ATTRIBUTE_PRIORITY, 4},
-    {STUN_ATTRIBUTE_USE_CANDIDATE, 0},
-    {STUN_ATTRIBUTE_ICE_CONTROLLED, 8},
-    {STUN_ATTRIBUTE_ICE_CONTROLLING, 8},
 };
 
 struct RtcStunServer {
   StunAgent agent;
 };
 
-/* What a look over the attributes has found. */
-typedef struct Attributes {
-  bool integrity_seen; /* what follows MESSAGE-INTEGRITY is ignored, RFC 8489 section 14.5 */
-  bool malformed;      /* one of ICE has the wrong length */
-  uint16_t unknown[UNKNOWN_MAX]; /* comprehension-required ones, in network byte order */
-  size_t unknown_count;
-} Attributes;
-
 /* One request on its way to an answer. */
 typedef struct Exchange {
   StunAgent *agent; /* borrowed */
   StunMessage request;
-  Attributes attributes;
+  RtcStunAttributes attributes;
+  RtcStunRole role;
   RtcStunLookup lookup;
   void *arg;               /* borrowed: the lookup's */
   RtcStunOutcome *outcome; /* borrowed */
@@ -80,7 +35,7 @@ RtcError rtc_stun_server_new(RtcStunServer **server) {
   RtcStunServer *made = calloc(1, sizeof(*made));
   if (!made)
     return RTC_ERROR_NO_MEMORY;
-  stun_agent_init(&made->agent, known_attributes, STUN_COMPATIBILITY_RFC5389,
+  stun_agent_init(&made->agent, rtc_stun_known_attributes, STUN_COMPATIBILITY_RFC5389,
                   STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS | STUN_AGENT_USAGE_USE_FINGERPRINT);
   *server = made;
   return RTC_OK;
@@ -88,74 +43,6 @@ RtcError rtc_stun_server_new(RtcStunServer **server) {
 
 void rtc_stun_server_destroy(RtcStunServer *server) {
   free(server);
-}
-
-bool rtc_stun_looks_like(const uint8_t *data, size_t len) {
-  if (len > 0 && data[0] >> 6 != 0)
-    return false;
-  if (len <= STUN_MESSAGE_TRANS_ID_POS)
-    return true;
-  size_t come = len - STUN_MESSAGE_TRANS_ID_POS;
-  if (come > sizeof(magic_cookie))
-    come = sizeof(magic_cookie);
-  return memcmp(data + STUN_MESSAGE_TRANS_ID_POS, magic_cookie, come) == 0;
-}
-
-/* -- Structure ------------------------------------------------------------------------------- */
-
-static uint16_t get16(const uint8_t *at) {
-  return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static size_t padding(size_t len) {
-  return (4 - len % 4) % 4;
-}
-
-static bool is_whole_message(const uint8_t *packet, size_t len) {
-  return len >= HEADER_LEN && len <= RTC_STUN_LEN_MAX && len % 4 == 0 &&
-         rtc_stun_looks_like(packet, len) &&
-         get16(packet + STUN_MESSAGE_LENGTH_POS) == len - HEADER_LEN;
-}
-
-static bool is_known(uint16_t type) {
-  for (const uint16_t *known = known_attributes; *known; known++)
-    if (*known == type)
-      return true;
-  return type >= COMPREHENSION_OPTIONAL;
-}
-
-static bool is_malformed(uint16_t type, uint16_t len) {
-  for (size_t i = 0; i < sizeof(ice_attributes) / sizeof(*ice_attributes); i++)
-    if (ice_attributes[i].type == type)
-      return ice_attributes[i].len != len;
-  return false;
-}
-
-static void note_attribute(Attributes *attributes, uint16_t type, uint16_t len) {
-  if (attributes->integrity_seen)
-    return;
-  attributes->integrity_seen = type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY;
-  attributes->malformed |= is_malformed(type, len);
-  if (!is_known(type) && attributes->unknown_count < UNKNOWN_MAX)
-    attributes->unknown[attributes->unknown_count++] = htons(type);
-}
-
-/* Walks over the attributes of a whole message. False: one reaches beyond the end, or is a
- * MESSAGE-INTEGRITY that can't be one (RFC 8489 section 14.5). */
-static bool scan_attributes(Attributes *attributes, const uint8_t *packet, size_t len) {
-  size_t at = HEADER_LEN;
-  while (at < len) {
-    uint16_t type = get16(packet + at);
-    uint16_t value_len = get16(packet + at + STUN_ATTRIBUTE_TYPE_LEN);
-    at += ATTRIBUTE_HEADER_LEN;
-    if (value_len + padding(value_len) > len - at)
-      return false;
-    at += value_len + padding(value_len);
-    if (type == STUN_ATTRIBUTE_MESSAGE_INTEGRITY && value_len != INTEGRITY_LEN)
-      return false;
-    note_attribute(attributes, type, value_len);
-  }
-  return true;
 }
 
 /* -- Credentials ----------------------------------------------------------------------------- */
@@ -218,10 +105,10 @@ static void finish_response(Exchange *exchange, StunMessage *response, RtcStunRe
  */
 static void clear_padding(StunMessage *message, size_t value_len) {
   uint8_t *end = message->buffer + stun_message_length(message);
-  memset(end - padding(value_len), 0, padding(value_len));
+  memset(end - rtc_stun_padding(value_len), 0, rtc_stun_padding(value_len));
 }
 
-static bool append_unknown_attributes(StunMessage *response, const Attributes *attributes) {
+static bool append_unknown_attributes(StunMessage *response, const RtcStunAttributes *attributes) {
   size_t len = attributes->unknown_count * sizeof(attributes->unknown[0]);
   StunMessageReturn appended = stun_message_append_bytes(
       response, STUN_ATTRIBUTE_UNKNOWN_ATTRIBUTES, attributes->unknown, len);
@@ -286,6 +173,14 @@ static void accept_request(Exchange *exchange, const struct sockaddr *from, sock
 
 /* -- Requests -------------------------------------------------------------------------------- */
 
+/* RFC 8445 section 7.3.1.1. The tie-breakers don't matter: a lite agent can't be controlling
+ * (section 6.1.1), and a controlling side of this library has the higher one (see stun_client.h),
+ * so it is always the peer that has to switch. */
+static StunAttribute conflicting_role(RtcStunRole role) {
+  return role == RTC_STUN_ROLE_LITE ? STUN_ATTRIBUTE_ICE_CONTROLLED
+                                    : STUN_ATTRIBUTE_ICE_CONTROLLING;
+}
+
 /* Answers a binding request whose sender is known to have the password. */
 static void answer_authenticated(Exchange *exchange, const struct sockaddr *from,
                                  socklen_t from_len) {
@@ -293,9 +188,7 @@ static void answer_authenticated(Exchange *exchange, const struct sockaddr *from
     refuse(exchange, STUN_ERROR_UNKNOWN_ATTRIBUTE);
   else if (exchange->attributes.malformed)
     refuse(exchange, STUN_ERROR_BAD_REQUEST);
-  else if (stun_message_has_attribute(&exchange->request, STUN_ATTRIBUTE_ICE_CONTROLLED))
-    /* RFC 8445 section 7.3.1.1. The tie-breakers don't matter: a lite agent can't be controlling
-     * (section 6.1.1), so it is always the peer that has to switch. */
+  else if (stun_message_has_attribute(&exchange->request, conflicting_role(exchange->role)))
     refuse(exchange, STUN_ERROR_ROLE_CONFLICT);
   else
     accept_request(exchange, from, from_len);
@@ -322,18 +215,19 @@ static void answer(Exchange *exchange, StunValidationStatus status, const struct
   }
 }
 
-void rtc_stun_server_handle(RtcStunServer *server, const uint8_t *packet, size_t len,
-                            const struct sockaddr *from, socklen_t from_len, RtcStunLookup lookup,
-                            void *arg, RtcStunOutcome *outcome) {
-  Exchange exchange = {.agent = &server->agent, .lookup = lookup, .arg = arg, .outcome = outcome};
+void rtc_stun_server_handle(RtcStunServer *server, RtcStunRole role, const uint8_t *packet,
+                            size_t len, const struct sockaddr *from, socklen_t from_len,
+                            RtcStunLookup lookup, void *arg, RtcStunOutcome *outcome) {
+  Exchange exchange = {
+      .agent = &server->agent, .role = role, .lookup = lookup, .arg = arg, .outcome = outcome};
   *outcome = (RtcStunOutcome){.result = RTC_STUN_IGNORED};
-  if (!is_whole_message(packet, len) || !scan_attributes(&exchange.attributes, packet, len))
+  if (!rtc_stun_scan(&exchange.attributes, packet, len))
     return;
 
-  uint16_t type = get16(packet);
+  uint16_t type = rtc_stun_get16(packet);
   if (type == BINDING_INDICATION)
     outcome->result = RTC_STUN_INDICATION;
-  if ((type & CLASS_MASK) != CLASS_REQUEST)
+  if ((type & RTC_STUN_CLASS_MASK) != RTC_STUN_CLASS_REQUEST)
     return;
 
   StunValidationStatus status =

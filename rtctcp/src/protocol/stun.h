@@ -1,5 +1,5 @@
-/* The STUN of an ICE-lite agent: it validates binding requests and writes the answers. On libnice's
- * STUN library. Sans-I/O.
+/* The answering side of ICE's STUN: it validates binding requests and writes the answers. On
+ * libnice's STUN library. Sans-I/O. The asking side is stun_client.h.
  * Source: RFC 8489 sections 6, 9.1, 14; RFC 8445 sections 7.3, 16 */
 #ifndef RTC_PROTOCOL_STUN_H
 #define RTC_PROTOCOL_STUN_H
@@ -22,6 +22,12 @@ typedef struct RtcStunServer RtcStunServer;
 RTC_MUST_CHECK RtcError rtc_stun_server_new(RtcStunServer **server);
 void rtc_stun_server_destroy(RtcStunServer *server);
 
+/* Which side of a session this one is: the peer must say that it is the other. */
+typedef enum RtcStunRole {
+  RTC_STUN_ROLE_LITE,        /* ICE-lite, so controlled */
+  RTC_STUN_ROLE_CONTROLLING, /* a full agent that opened the TCP conn */
+} RtcStunRole;
+
 /* USERNAME of a binding request, cut at the colon (RFC 8445 section 7.2.2). Borrowed from the
  * packet, not NUL-terminated. */
 typedef struct RtcStunUsername {
@@ -39,7 +45,7 @@ typedef bool (*RtcStunLookup)(const RtcStunUsername *username, const uint8_t **p
 
 typedef enum RtcStunResult {
   RTC_STUN_BINDING_REQUEST, /* authenticated; a success response was written */
-  RTC_STUN_ROLE_CONFLICT,   /* authenticated; the peer says that it is controlled: 487 written */
+  RTC_STUN_ROLE_CONFLICT,   /* authenticated; the peer says to have this side's role: 487 written */
   RTC_STUN_REFUSED,         /* 400, 401 or 420 was written; nothing about the sender is proven */
   RTC_STUN_INDICATION,      /* a binding indication: a keep-alive, proves nothing, no answer */
   RTC_STUN_IGNORED,         /* a response, malformed, or without a right FINGERPRINT; no answer */
@@ -59,9 +65,9 @@ typedef struct RtcStunOutcome {
  * verify; unknown comprehension-optional attributes are ignored. Nothing is kept between calls.
  * from   the peer's address, for XOR-MAPPED-ADDRESS (IPv4 and IPv6; IPv4-mapped is written as IPv4)
  * Never fails: every input has an outcome. */
-void rtc_stun_server_handle(RtcStunServer *server, const uint8_t *packet, size_t len,
-                            const struct sockaddr *from, socklen_t from_len, RtcStunLookup lookup,
-                            void *arg, RtcStunOutcome *outcome);
+void rtc_stun_server_handle(RtcStunServer *server, RtcStunRole role, const uint8_t *packet,
+                            size_t len, const struct sockaddr *from, socklen_t from_len,
+                            RtcStunLookup lookup, void *arg, RtcStunOutcome *outcome);
 
 /* Is this the beginning of a STUN message: the two zero bits and the magic cookie, as far as they
  * have come? (RFC 8489 section 5) */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #define RTC_ADDRESS_TEXT_MAX 64 /* "[" IPv6 "]:65535" and its NUL */
+#define RTC_PORT_DISCARD     9  /* of an active candidate, RFC 6544 section 4.5 */
 
 typedef struct RtcAddress {
   struct sockaddr_storage storage;

@@ -43,6 +43,22 @@ RtcError rtc_ice_credentials_new(RtcIceCredentials **out, const RtcShard *shard,
   return RTC_OK;
 }
 
+RtcError rtc_ice_credentials_pair(RtcIceCredentials **out, const RtcIceCredentials *own,
+                                  const char *remote_ufrag, const char *remote_pwd) {
+  size_t ufrag_len = strlen(remote_ufrag);
+  size_t pwd_len = strlen(remote_pwd);
+  RtcIceCredentials *credentials = calloc(1, sizeof *credentials + ufrag_len + 1 + pwd_len + 1);
+  if (!credentials)
+    return RTC_ERROR_NO_MEMORY;
+  *credentials = *own;
+  char *pwd = credentials->remote_ufrag + ufrag_len + 1;
+  memcpy(credentials->remote_ufrag, remote_ufrag, ufrag_len + 1);
+  memcpy(pwd, remote_pwd, pwd_len + 1);
+  credentials->remote_pwd = pwd;
+  *out = credentials;
+  return RTC_OK;
+}
+
 bool rtc_ice_credentials_match(const RtcIceCredentials *credentials,
                                const RtcStunUsername *username) {
   return credentials && username->local_len == RTC_ICE_UFRAG_LEN &&

@@ -100,8 +100,7 @@ static void await_handshake(RtcConnection *connection) {
   rtc_connection_set_state(connection, RTC_CONNECTION_STATE_CONNECTING);
 }
 
-/* A TCP conn is there (again): go on where the session was. */
-static void resume(RtcConnection *connection) {
+void rtc_connection_resume(RtcConnection *connection) {
   bool fresh = connection->state == RTC_CONNECTION_STATE_NEW;
   rtc_timer_stop(&connection->timer);
   if (connection->srtp)
@@ -116,6 +115,7 @@ static void resume(RtcConnection *connection) {
 
 /* -- ICE restart -- */
 
+/* On the active side TCP conns that are still to prove the new credentials go with them. */
 static void forget_restart(RtcConnection *connection) {
   if (!connection->restart)
     return;
@@ -124,18 +124,19 @@ static void forget_restart(RtcConnection *connection) {
   rtc_connection_unref(&handle);
   free(connection->restart);
   connection->restart = NULL;
-  for (size_t i = 0; i < connection->tcp_conn_count; i++)
-    connection->tcp_conns[i]->restarted = false;
+  for (size_t i = connection->tcp_conn_count; i-- > 0;) {
+    RtcTcpConn *tcp = connection->tcp_conns[i];
+    if (tcp->restarted && tcp->state != RTC_TCP_CONN_STATE_PACKETS)
+      rtc_connection_detach(connection, tcp, RTC_TCP_CLOSE_ICE_RESTART);
+    else
+      tcp->restarted = false;
+  }
 }
 
-RtcError rtc_connection_restart_ice(RtcConnection *connection, const RtcSdpTransport *remote) {
+static RtcError begin_restart(RtcConnection *connection, const char *remote_ufrag) {
   RtcShard *shard = connection->shard;
   RtcIceCredentials *credentials;
-  if (!*remote->ufrag || !*remote->pwd)
-    return RTC_ERROR_INVALID_ARGUMENT;
-  if (connection->state == RTC_CONNECTION_STATE_CLOSED)
-    return RTC_ERROR_CLOSED;
-  RtcError error = rtc_ice_credentials_new(&credentials, shard, remote->ufrag);
+  RtcError error = rtc_ice_credentials_new(&credentials, shard, remote_ufrag);
   if (error)
     return error;
   error = rtc_registry_add(&shard->registry, credentials->ufrag, connection);
@@ -150,9 +151,24 @@ RtcError rtc_connection_restart_ice(RtcConnection *connection, const RtcSdpTrans
   return RTC_OK;
 }
 
-/* A TCP conn with the new credentials was nominated: the old ones are good no more, nor is a TCP
- * conn that has proven none but them. */
-static void complete_restart(RtcConnection *connection) {
+RtcError rtc_connection_restart_ice(RtcConnection *connection, const RtcSdpTransport *remote) {
+  bool awaits_remote =
+      connection->active && connection->restart && !connection->restart->remote_pwd;
+  if (remote ? !*remote->ufrag || !*remote->pwd : !connection->active)
+    return RTC_ERROR_INVALID_ARGUMENT;
+  if (connection->state == RTC_CONNECTION_STATE_CLOSED)
+    return RTC_ERROR_CLOSED;
+  if (connection->active && !connection->dtls)
+    return RTC_ERROR_INVALID_STATE;
+  RtcError error = RTC_OK;
+  if (!remote || !awaits_remote)
+    error = begin_restart(connection, remote ? remote->ufrag : "");
+  if (!error && remote && connection->active)
+    error = rtc_connection_active_restart(connection, remote);
+  return error;
+}
+
+void rtc_connection_complete_restart(RtcConnection *connection) {
   RtcConnection *handle = rtc_registry_take(&connection->shard->registry, connection->ice->ufrag);
   rtc_connection_unref(&handle);
   free(connection->ice);
@@ -179,13 +195,13 @@ void rtc_connection_bound(RtcConnection *connection, RtcTcpConn *tcp,
   if (request->use_candidate)
     rtc_connection_nominate(connection, tcp, request->priority, restarted);
   if (restarted && request->use_candidate)
-    complete_restart(connection);
+    rtc_connection_complete_restart(connection);
   if (connection->state == RTC_CONNECTION_STATE_NEW ||
       connection->state == RTC_CONNECTION_STATE_DISCONNECTED)
-    resume(connection);
+    rtc_connection_resume(connection);
 }
 
-static void disconnect(RtcConnection *connection) {
+void rtc_connection_disconnect(RtcConnection *connection) {
   const RtcServerSettings *settings = connection->shard->settings;
   if (settings->reconnect_grace_us == 0) {
     rtc_connection_end(connection, RTC_CLOSE_TCP_LOST);
@@ -199,7 +215,12 @@ static void disconnect(RtcConnection *connection) {
 
 void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose close) {
   bool cut = connection->selected == tcp && rtc_connection_is_cut(connection);
+  bool ready = tcp->state == RTC_TCP_CONN_STATE_PACKETS;
   rtc_connection_detach(connection, tcp, close);
+  if (connection->active) {
+    rtc_connection_active_lost(connection, tcp, ready, cut, close);
+    return;
+  }
   if (connection->tcp_conn_count > 0) {
     if (!connection->selected)
       rtc_connection_fail_over(connection, cut);
@@ -211,7 +232,7 @@ void rtc_connection_lost(RtcConnection *connection, RtcTcpConn *tcp, RtcTcpClose
   else if (close == RTC_TCP_CLOSE_WORKER_STOP)
     rtc_connection_end(connection, RTC_CLOSE_WORKER_STOP);
   else
-    disconnect(connection);
+    rtc_connection_disconnect(connection);
 }
 
 /* -- End -- */
@@ -233,7 +254,8 @@ void rtc_connection_end(RtcConnection *connection, RtcClose close) {
   assert(rtc_worker_is_current(shard->worker));
   connection->close = close;
   shard->stats.closes[close]++;
-  rtc_dtls_close(connection->dtls);
+  if (connection->dtls)
+    rtc_dtls_close(connection->dtls);
   if (connection->selected)
     rtc_tcp_conn_flush_control(connection->selected);
   while (connection->tcp_conn_count > 0)
@@ -285,6 +307,7 @@ static void destroy(RtcResource *resource) {
   RtcShard *shard = connection->shard;
   release_parts(connection); /* one that never came to life was not disposed of */
   add_to_totals(connection);
+  rtc_connection_free_active(connection);
   free(connection->restart);
   free(connection->ice);
   free(connection->name);
@@ -296,22 +319,37 @@ static void destroy(RtcResource *resource) {
 
 /* -- Begin -- */
 
+bool rtc_connection_can_be_proven(const RtcSdpTransport *remote) {
+  return remote && *remote->ufrag && *remote->pwd && remote->fingerprint_count > 0;
+}
+
+RtcError rtc_connection_make_dtls(RtcConnection *connection, const RtcSdpTransport *remote) {
+  const RtcDtlsCallbacks output = {.output = rtc_connection_dtls_output, .arg = connection};
+  return rtc_dtls_new(&connection->dtls, connection->shard->dtls, connection->role,
+                      remote->fingerprints, remote->fingerprint_count, &output, log_of(connection),
+                      connection->tag);
+}
+
+/* An offer of either role leaves the choice to us: the passive side waits (RFC 8842 5.3). */
+static RtcError make_side(RtcConnection *connection, const RtcConnectionConfig *config) {
+  if (config->active)
+    return rtc_connection_make_active(connection, config->setup);
+  connection->role =
+      config->remote->setup == RTC_SETUP_PASSIVE ? RTC_DTLS_ROLE_CLIENT : RTC_DTLS_ROLE_SERVER;
+  return rtc_connection_make_dtls(connection, config->remote);
+}
+
 static RtcError make_parts(RtcConnection *connection, const RtcConnectionConfig *config) {
   RtcShard *shard = connection->shard;
-  const RtcSdpTransport *remote = config->remote;
-  const RtcDtlsCallbacks output = {.output = rtc_connection_dtls_output, .arg = connection};
-  RtcError error = rtc_ice_credentials_new(&connection->ice, shard, remote->ufrag);
+  const char *remote_ufrag = config->active ? "" : config->remote->ufrag;
+  RtcError error = rtc_ice_credentials_new(&connection->ice, shard, remote_ufrag);
   if (error)
     return error;
   memcpy(connection->tag, connection->ice->ufrag, sizeof connection->tag);
   connection->name = config->name ? strdup(config->name) : NULL;
   if (config->name && !connection->name)
     return RTC_ERROR_NO_MEMORY;
-  /* An offer of either role leaves the choice to us: the passive side waits (RFC 8842 5.3). */
-  connection->role =
-      remote->setup == RTC_SETUP_PASSIVE ? RTC_DTLS_ROLE_CLIENT : RTC_DTLS_ROLE_SERVER;
-  error = rtc_dtls_new(&connection->dtls, shard->dtls, connection->role, remote->fingerprints,
-                       remote->fingerprint_count, &output, log_of(connection), connection->tag);
+  error = make_side(connection, config);
   if (error)
     return error;
   return rtc_timer_init(&connection->timer, shard->worker, waited_in_vain, connection);

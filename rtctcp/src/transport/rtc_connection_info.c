@@ -17,6 +17,8 @@ void rtc_connection_local_transport(const RtcConnection *connection, RtcSdpTrans
   memcpy(transport->candidates, settings->candidates,
          settings->candidate_count * sizeof *settings->candidates);
   transport->candidate_count = settings->candidate_count;
+  if (connection->active)
+    rtc_connection_describe_active(connection, transport);
 }
 
 RtcConnectionState rtc_connection_state(const RtcConnection *connection) {

@@ -30,17 +30,31 @@ static bool look_up(const RtcStunUsername *username, const uint8_t **password, s
   return true;
 }
 
+/* A controlled peer's own check says that it is alive, and nothing of which TCP conn to take. One
+ * that this side has not checked yet is not put off by it. */
+static void heard_request(RtcTcpConn *tcp) {
+  if (tcp->state == RTC_TCP_CONN_STATE_PACKETS)
+    rtc_tcp_conn_heard(tcp);
+}
+
 static void input_stun(RtcConnection *connection, RtcTcpConn *tcp, const uint8_t *packet,
                        size_t len) {
   Lookup lookup = {.connection = connection};
+  RtcStunRole role = connection->active ? RTC_STUN_ROLE_CONTROLLING : RTC_STUN_ROLE_LITE;
   RtcStunOutcome outcome;
-  rtc_stun_server_handle(connection->shard->stun, packet, len,
+  if (connection->active && rtc_stun_is_response(packet, len)) {
+    rtc_connection_answered(connection, tcp, packet, len);
+    return;
+  }
+  rtc_stun_server_handle(connection->shard->stun, role, packet, len,
                          (const struct sockaddr *)&tcp->peer.storage, tcp->peer.len, look_up,
                          &lookup, &outcome);
   if (outcome.response_len > 0 &&
       rtc_tcp_conn_send_control(tcp, outcome.response, outcome.response_len) != RTC_OK)
     rtc_connection_drop(connection, RTC_DROP_QUEUE_FULL);
-  if (outcome.result == RTC_STUN_BINDING_REQUEST)
+  if (outcome.result == RTC_STUN_BINDING_REQUEST && connection->active)
+    heard_request(tcp);
+  else if (outcome.result == RTC_STUN_BINDING_REQUEST)
     rtc_connection_bound(connection, tcp, lookup.named, &outcome);
   else if (outcome.result == RTC_STUN_REFUSED || outcome.result == RTC_STUN_IGNORED)
     rtc_connection_drop(connection, RTC_DROP_STUN);
@@ -157,7 +171,12 @@ static void input_srtp(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *pack
 
 void rtc_connection_input(RtcConnection *connection, RtcTcpConn *tcp, uint8_t *frame, size_t len) {
   assert(connection->state != RTC_CONNECTION_STATE_CLOSED && tcp->connection == connection);
-  switch (rtc_demux(frame, len)) {
+  RtcPacketClass class = rtc_demux(frame, len);
+  if (tcp->state != RTC_TCP_CONN_STATE_PACKETS && class != RTC_PACKET_CLASS_STUN) {
+    rtc_connection_drop(connection, RTC_DROP_UNKNOWN_PACKET);
+    return;
+  }
+  switch (class) {
   case RTC_PACKET_CLASS_STUN:
     input_stun(connection, tcp, frame, len);
     return;

@@ -20,6 +20,9 @@ typedef struct RtcConnectionObserver {
   bool (*on_rtcp)(struct RtcConnectionObserver *observer, const uint8_t *packet, size_t len);
 } RtcConnectionObserver;
 
+/* What the active side has beside: see rtc_connection_active.c. */
+typedef struct RtcActive RtcActive;
+
 struct RtcConnection {
   RtcResource resource;       /* the base: first */
   RtcShard *shard;            /* back: outlives its Connections */
@@ -34,12 +37,14 @@ struct RtcConnection {
   char tag[RTC_ICE_UFRAG_LEN + 1]; /* its first ufrag: what the log calls it */
   char *name;                      /* owned: the host's, for the log; NULL: none */
   RtcDtlsRole role;
+  RtcActive *active; /* owned; NULL: this side is the passive one */
 
   RtcTcpConn *tcp_conns[RTC_CONNECTION_TCP_CONNS_MAX]; /* owned: handles, without gaps */
   size_t tcp_conn_count;
   RtcTcpConn *selected; /* borrowed: one of tcp_conns, which media takes; NULL: there is none */
 
-  RtcDtls *dtls; /* owned; NULL once disposed of */
+  RtcDtls *dtls; /* owned; NULL once disposed of, and on the active side before it connects: it is
+                  * there while a TCP conn is attached */
   RtcSrtp *srtp; /* owned; NULL before CONNECTED, and once disposed of */
   RtcSendQueue send_queue;
   RtcTimer
@@ -55,6 +60,9 @@ struct RtcConnection {
 extern const RtcResourceType rtc_connection_type;
 
 RTC_SHARED_DECLARE(RtcConnection, rtc_connection);
+
+/* Has the peer said what it takes to know it: ufrag, pwd, a fingerprint? NULL: it has not */
+bool rtc_connection_can_be_proven(const RtcSdpTransport *remote);
 
 /* Opens a session on this shard; see rtc_connection_new. */
 RTC_MUST_CHECK RtcError rtc_connection_open(RtcConnection **connection, RtcShard *shard,
@@ -87,7 +95,49 @@ size_t rtc_connection_fill(RtcConnection *connection, const RtcTcpConn *tcp, uin
 const RtcIceCredentials *rtc_connection_credentials(const RtcConnection *connection,
                                                     const RtcStunUsername *username);
 
+/* -- Of an active TCP conn's coroutine -- */
+
+/* Sends a binding request on it, if none awaits its response: the check of a new one, the
+ * nomination and the consent of an old one. */
+void rtc_connection_check(RtcConnection *connection, RtcTcpConn *tcp);
+
+/* A STUN response has come on it. The Connection may be CLOSED after it. */
+void rtc_connection_answered(RtcConnection *connection, RtcTcpConn *tcp, const uint8_t *packet,
+                             size_t len);
+
 /* -- Of the Connection's own files -- */
+
+/* Errors: NO_MEMORY, SYSTEM */
+RTC_MUST_CHECK RtcError rtc_connection_make_active(RtcConnection *connection, RtcSetup setup);
+void rtc_connection_free_active(RtcConnection *connection);
+
+/* What an active side says of itself beyond its credentials. */
+void rtc_connection_describe_active(const RtcConnection *connection, RtcSdpTransport *transport);
+
+/* What rtc_connection_lost does on an active side, after tcp was detached from it; see there.
+ * ready  it was PACKETS
+ * cut    media was cut on it */
+void rtc_connection_active_lost(RtcConnection *connection, const RtcTcpConn *tcp, bool ready,
+                                bool cut, RtcTcpClose close);
+
+/* The peer's part of a restart that is pending: TCP conns are opened to prove it.
+ * Errors: NO_MEMORY */
+RTC_MUST_CHECK RtcError rtc_connection_active_restart(RtcConnection *connection,
+                                                      const RtcSdpTransport *remote);
+
+/* Makes the session's DTLS, in connection->role. Errors: as of rtc_dtls_new */
+RTC_MUST_CHECK RtcError rtc_connection_make_dtls(RtcConnection *connection,
+                                                 const RtcSdpTransport *remote);
+
+/* A TCP conn is selected (again) in NEW or DISCONNECTED: goes on where the session was. */
+void rtc_connection_resume(RtcConnection *connection);
+
+/* The last authenticated TCP conn has gone: waits for another one, or ends without a grace. */
+void rtc_connection_disconnect(RtcConnection *connection);
+
+/* A TCP conn with the new credentials was nominated: the old ones are good no more, nor is a TCP
+ * conn that has proven none but them. */
+void rtc_connection_complete_restart(RtcConnection *connection);
 
 /* Ends the session for this reason, if it has not ended. Reports CLOSED before it returns. */
 void rtc_connection_end(RtcConnection *connection, RtcClose close);
@@ -101,7 +151,8 @@ void rtc_connection_select(RtcConnection *connection, RtcTcpConn *tcp);
 /* Has the selected one a part of a frame that its socket did not take? */
 bool rtc_connection_is_cut(const RtcConnection *connection);
 
-/* The selected TCP conn is gone: another attached one takes its place. cut: it was, as above */
+/* The selected TCP conn is gone: another one that is PACKETS takes its place; there must be one.
+ * cut: it was, as above */
 void rtc_connection_fail_over(RtcConnection *connection, bool cut);
 
 /* A request on tcp has nominated it. restarted: with the credentials of a pending ICE restart */

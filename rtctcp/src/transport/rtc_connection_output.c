@@ -17,7 +17,7 @@ RtcError rtc_connection_add_stream(RtcStream **stream, RtcConnection *connection
 void rtc_connection_remove_stream(RtcConnection *connection, RtcStream **slot) {
   RtcStream *stream = *slot;
   *slot = NULL;
-  if (!stream || !connection->dtls) /* disposed of, and its streams with it */
+  if (!stream || rtc_resource_state(&connection->resource) == RTC_RESOURCE_STATE_DISPOSED)
     return;
   if (connection->srtp)
     rtc_srtp_remove_send_ssrc(connection->srtp, stream->config.ssrc);

@@ -44,10 +44,12 @@ void rtc_connection_select(RtcConnection *connection, RtcTcpConn *tcp) {
 
 /* The one that was heard last: the likeliest to be alive. */
 void rtc_connection_fail_over(RtcConnection *connection, bool cut) {
-  RtcTcpConn *best = connection->tcp_conns[0];
-  for (size_t i = 1; i < connection->tcp_conn_count; i++)
-    if (connection->tcp_conns[i]->heard_us > best->heard_us)
-      best = connection->tcp_conns[i];
+  RtcTcpConn *best = NULL;
+  for (size_t i = 0; i < connection->tcp_conn_count; i++) {
+    RtcTcpConn *tcp = connection->tcp_conns[i];
+    if (tcp->state == RTC_TCP_CONN_STATE_PACKETS && (!best || tcp->heard_us > best->heard_us))
+      best = tcp;
+  }
   if (cut)
     rtc_send_queue_cut(&connection->send_queue);
   move_media(connection, best);

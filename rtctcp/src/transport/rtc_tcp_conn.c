@@ -1,4 +1,4 @@
-/* RtcTcpConn: one accepted socket, and the coroutine that serves it from accept to close. */
+/* RtcTcpConn: one socket, accepted or opened, and the coroutine that serves it to its end. */
 #include "transport/rtc_connection_internal.h"
 
 #include <assert.h>
@@ -30,8 +30,8 @@ static void destroy_tcp(RtcTcpConn *tcp) {
 
 RTC_SHARED_DEFINE(RtcTcpConn, rtc_tcp_conn, resource.shared, destroy_tcp);
 
-static void set_state(RtcTcpConn *tcp, RtcTcpConnState state) {
-  assert(state > tcp->state); /* they only go forward */
+void rtc_tcp_conn_set_state(RtcTcpConn *tcp, RtcTcpConnState state) {
+  assert(state > tcp->state);
   tcp->state = state;
 }
 
@@ -150,28 +150,43 @@ static RtcError act(RtcTcpConn *tcp, unsigned events) {
 
 static int64_t deadline_of(const RtcTcpConn *tcp) {
   const RtcServerSettings *settings = tcp->shard->settings;
-  bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
+  bool stranger = tcp->state < RTC_TCP_CONN_STATE_PACKETS;
   return tcp->heard_us +
          (stranger ? settings->first_frame_timeout_us : settings->session_timeout_us);
+}
+
+/* It may have been detached meanwhile, but then there is an error. */
+static void check_in_turn(RtcTcpConn *tcp) {
+  if (rtc_worker_now(tcp->shard->worker) >= tcp->next_us)
+    rtc_connection_check(tcp->connection, tcp);
 }
 
 /* One wait, and what it brought. The deadline is judged after a read: what came in time is only
  * heard late if the worker was held up; and before another wait: a flood must not put it off. */
 static RtcError serve(RtcTcpConn *tcp) {
   unsigned events = RTC_IO_READABLE;
+  int64_t deadline_us = deadline_of(tcp);
   rtc_coroutine_allow_yield(tcp->shard->worker);
-  RtcError error = rtc_io_wait(&tcp->io, deadline_of(tcp), &events);
+  RtcError error =
+      rtc_io_wait(&tcp->io, tcp->next_us < deadline_us ? tcp->next_us : deadline_us, &events);
   rtc_coroutine_forbid_yield(tcp->shard->worker);
   if (!error || error == RTC_ERROR_TIMEOUT)
     error = act(tcp, events);
+  if (!error)
+    check_in_turn(tcp);
   bool late = rtc_worker_now(tcp->shard->worker) >= deadline_of(tcp);
   return !error && late ? RTC_ERROR_TIMEOUT : error;
 }
 
 static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
   bool stranger = tcp->state == RTC_TCP_CONN_STATE_FIRST_FRAME;
+  bool connects = tcp->state == RTC_TCP_CONN_STATE_CONNECT;
+  if (connects && error != RTC_ERROR_NO_MEMORY && error != RTC_ERROR_CANCELED)
+    return RTC_TCP_CLOSE_CONNECT_FAILED;
   switch (error) {
   case RTC_ERROR_TIMEOUT:
+    if (tcp->state == RTC_TCP_CONN_STATE_BINDING_RESPONSE)
+      return RTC_TCP_CLOSE_CHECK_FAILED;
     return stranger ? RTC_TCP_CLOSE_FIRST_FRAME_LATE : RTC_TCP_CLOSE_SILENCE;
   case RTC_ERROR_EOF:
     return RTC_TCP_CLOSE_PEER_FIN;
@@ -186,12 +201,21 @@ static RtcTcpClose close_of(const RtcTcpConn *tcp, RtcError error) {
   }
 }
 
-/* It yields at the first octet and in serve's wait, and nowhere else: no Connection method does. */
+/* Yields: yes. */
+static RtcError begin(RtcTcpConn *tcp) {
+  if (tcp->active)
+    return rtc_tcp_conn_connect(tcp);
+  return tcp->handed ? RTC_OK : rtc_tcp_conn_await_first_octet(tcp);
+}
+
+/* It yields in begin and in serve's wait, and nowhere else: no Connection method does. */
 static RtcError cycle(RtcResource *resource) {
   RtcTcpConn *tcp = (RtcTcpConn *)resource;
   RtcShard *shard = tcp->shard;
-  RtcError error = tcp->handed ? RTC_OK : rtc_tcp_conn_await_first_octet(tcp);
+  RtcError error = begin(tcp);
   rtc_coroutine_forbid_yield(shard->worker);
+  if (!error && tcp->active)
+    rtc_connection_check(tcp->connection, tcp);
   if (tcp->handed)
     error = take_handed(tcp);
   while (!error)
@@ -202,15 +226,14 @@ static RtcError cycle(RtcResource *resource) {
   if (tcp->connection)
     rtc_connection_lost(tcp->connection, tcp, tcp->close);
   else if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL)
-    set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+    rtc_tcp_conn_set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
   rtc_coroutine_allow_yield(shard->worker);
   return error;
 }
 
 /* -- Begin and end -- */
 
-/* Of a stranger that admission has let in. */
-static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
+RtcTcpConn *rtc_tcp_conn_make(RtcShard *shard, int fd, const RtcAddress *peer) {
   RtcTcpConn *tcp = calloc(1, sizeof *tcp);
   if (!tcp)
     return NULL;
@@ -218,7 +241,7 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   tcp->shard = shard;
   tcp->fd = fd;
   tcp->peer = *peer;
-  tcp->admitted = true;
+  tcp->next_us = RTC_NEVER;
   tcp->close = RTC_TCP_CLOSE_COUNT;
   tcp->made_us = tcp->heard_us = rtc_worker_now(shard->worker);
   tcp->flush = (RtcTask){.run = flush, .arg = tcp};
@@ -230,19 +253,22 @@ static RtcTcpConn *make(RtcShard *shard, int fd, const RtcAddress *peer) {
   return tcp;
 }
 
-static RtcError start(RtcTcpConn *tcp) {
-  RtcShard *shard = tcp->shard;
+RtcError rtc_tcp_conn_watch(RtcTcpConn *tcp) {
   int one = 1;
   int lowat = NOTSENT_LOWAT;
   /* They fail only where the peer has reset the conn already, which the first read tells. */
   (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   (void)setsockopt(tcp->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
-  RtcError error = rtc_io_init(&tcp->io, shard->worker, tcp->fd);
-  if (error)
-    return error;
-  rtc_io_set_interest(&tcp->io, RTC_IO_READABLE);
-  error = rtc_resource_manager_add(shard->manager, &tcp->resource,
-                                   rtc_resource_manager_next_id(shard->manager), NULL);
+  RtcError error = rtc_io_init(&tcp->io, tcp->shard->worker, tcp->fd);
+  if (!error)
+    rtc_io_set_interest(&tcp->io, RTC_IO_READABLE);
+  return error;
+}
+
+RtcError rtc_tcp_conn_start(RtcTcpConn *tcp) {
+  RtcShard *shard = tcp->shard;
+  RtcError error = rtc_resource_manager_add(shard->manager, &tcp->resource,
+                                            rtc_resource_manager_next_id(shard->manager), NULL);
   if (error)
     return error;
   return rtc_executor_start(&tcp->executor, shard->worker, shard->manager, &tcp->resource,
@@ -264,13 +290,16 @@ RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer, ui
   if (error)
     goto close_fd;
   error = RTC_ERROR_NO_MEMORY;
-  tcp = make(shard, fd, peer);
+  tcp = rtc_tcp_conn_make(shard, fd, peer);
   if (!tcp)
     goto leave;
+  tcp->admitted = true;
   tcp->handed = handed;
   tcp->handed_len = handed_len;
   tcp->was_handed = handed != NULL;
-  error = start(tcp);
+  error = rtc_tcp_conn_watch(tcp);
+  if (!error)
+    error = rtc_tcp_conn_start(tcp);
   if (error) {
     rtc_tcp_conn_set_close(tcp, close_of_refusal(error));
     RtcResource *resource = &tcp->resource;
@@ -306,7 +335,7 @@ static void dispose(RtcResource *resource) {
   RtcShard *shard = tcp->shard;
   assert(!tcp->connection);
   if (tcp->state != RTC_TCP_CONN_STATE_DISPOSAL) /* its coroutine was never entered */
-    set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+    rtc_tcp_conn_set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
   rtc_tcp_conn_set_close(tcp, RTC_TCP_CLOSE_WORKER_STOP);
   shard->stats.tcp_closes[tcp->close]++;
   leave_admission(tcp);
@@ -334,16 +363,21 @@ void rtc_tcp_conn_heard(RtcTcpConn *tcp) {
   tcp->heard_us = rtc_worker_now(tcp->shard->worker);
 }
 
-void rtc_tcp_conn_attached(RtcTcpConn *tcp) {
-  set_state(tcp, RTC_TCP_CONN_STATE_PACKETS);
+void rtc_tcp_conn_authenticated(RtcTcpConn *tcp) {
+  rtc_tcp_conn_set_state(tcp, RTC_TCP_CONN_STATE_PACKETS);
   leave_admission(tcp);
   rtc_tcp_conn_heard(tcp);
   tcp->reader.frame_len_max = RTC_FRAME_LEN_MAX;
 }
 
+void rtc_tcp_conn_attached(RtcTcpConn *tcp) {
+  if (!tcp->active)
+    rtc_tcp_conn_authenticated(tcp);
+}
+
 void rtc_tcp_conn_detached(RtcTcpConn *tcp, RtcTcpClose close) {
   rtc_tcp_conn_set_close(tcp, close);
-  set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
+  rtc_tcp_conn_set_state(tcp, RTC_TCP_CONN_STATE_DISPOSAL);
   rtc_executor_interrupt(tcp->executor);
 }
 

@@ -137,7 +137,9 @@ static bool look_up(const RtcStunUsername *username, const uint8_t **password, s
       rtc_server_shard_of_ufrag(lookup->shard->server, username->local, username->local_len);
   RtcConnection *connection =
       rtc_registry_find(&lookup->shard->registry, username->local, username->local_len);
-  lookup->named = connection ? rtc_connection_credentials(connection, username) : NULL;
+  /* Nobody may come to an active one: it offers nothing to connect to. */
+  bool awaited = connection && !connection->active;
+  lookup->named = awaited ? rtc_connection_credentials(connection, username) : NULL;
   if (!lookup->named)
     return false;
   lookup->connection = connection;
@@ -177,8 +179,9 @@ RtcError rtc_tcp_conn_admit(RtcTcpConn *tcp, const uint8_t *frame, size_t len) {
 
   if (++tcp->early_frames > EARLY_FRAMES_MAX)
     return refuse(tcp, RTC_TCP_CLOSE_FIRST_FRAME_UNAUTHENTICATED);
-  rtc_stun_server_handle(shard->stun, frame, len, (struct sockaddr *)&tcp->peer.storage,
-                         tcp->peer.len, look_up, &lookup, &outcome);
+  rtc_stun_server_handle(shard->stun, RTC_STUN_ROLE_LITE, frame, len,
+                         (struct sockaddr *)&tcp->peer.storage, tcp->peer.len, look_up, &lookup,
+                         &outcome);
   if (outcome.result == RTC_STUN_ROLE_CONFLICT) {
     answer(tcp, &outcome);
     return RTC_OK; /* the peer changes its role and asks again */

@@ -4,6 +4,7 @@
 
 #include "ownership/executor.h"
 #include "protocol/framing.h"
+#include "protocol/stun_client.h"
 #include "runtime/io.h"
 #include "transport/frame_writer.h"
 #include "transport/shard.h"
@@ -17,7 +18,7 @@ struct RtcTcpConn {
                               * again after every yield and every callback */
   RtcTcpConnState state;
   RtcTcpClose close; /* the first reason given; RTC_TCP_CLOSE_COUNT: none yet */
-  int fd;            /* owned; -1: handed to the host */
+  int fd;            /* owned; -1: handed to the host, or not opened yet */
   RtcAddress peer;
   char peer_text[RTC_ADDRESS_TEXT_MAX];
   bool restarted;    /* has proven the credentials of the ICE restart that is pending */
@@ -35,6 +36,14 @@ struct RtcTcpConn {
   size_t handed_len;     /* [octets] */
   bool was_handed;       /* another worker has read from it */
   unsigned early_frames; /* frames before it was attached */
+
+  /* Of one that this side opens. */
+  bool active;
+  uint8_t candidate; /* which one of the Connection's it leads to */
+  bool asked;        /* a binding request awaits its response: transaction's */
+  RtcStunTransaction transaction;
+  int64_t next_us; /* CONNECT: its turn to connect; later: that of the next binding request;
+                    * RTC_NEVER: passive, it never asks */
 };
 
 extern const RtcResourceType rtc_tcp_conn_type;
@@ -47,6 +56,37 @@ RTC_SHARED_DECLARE(RtcTcpConn, rtc_tcp_conn);
  * Errors: LIMIT (too many strangers), NO_MEMORY, SYSTEM, CLOSED */
 RTC_MUST_CHECK RtcError rtc_tcp_conn_accept(RtcShard *shard, int fd, const RtcAddress *peer,
                                             uint8_t *handed, size_t handed_len);
+
+/* Opens a TCP conn to a peer, at a time of its own, and attaches it to the Connection at once: it
+ * is among its TCP conns, and goes with it, from before there is a socket. What is authenticated is
+ * told by its state, PACKETS, alone.
+ * candidate  which one of the Connection's this peer is
+ * restarted  it is to prove the credentials of the ICE restart that is pending
+ * begin_us   not before this time
+ * Errors: NO_MEMORY, CLOSED: nothing is attached */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_open(RtcConnection *connection, const RtcAddress *peer,
+                                          uint8_t candidate, bool restarted, int64_t begin_us);
+
+/* An active one awaits its turn, and connects.
+ * Yields: yes.
+ * Errors: TIMEOUT, SYSTEM, NO_MEMORY, CANCELED */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_connect(RtcTcpConn *tcp);
+
+/* Sets the options of its socket, and watches it.
+ * Errors: NO_MEMORY, SYSTEM */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_watch(RtcTcpConn *tcp);
+
+/* The object alone, without a coroutine, in its shard's list; fd may be -1. NULL: no memory */
+RtcTcpConn *rtc_tcp_conn_make(RtcShard *shard, int fd, const RtcAddress *peer);
+
+/* Puts it into the manager, and starts its coroutine. Errors: NO_MEMORY, CLOSED */
+RTC_MUST_CHECK RtcError rtc_tcp_conn_start(RtcTcpConn *tcp);
+
+/* Its peer has proven the session's password: it takes packets of any kind from here on. */
+void rtc_tcp_conn_authenticated(RtcTcpConn *tcp);
+
+/* The states only go forward. */
+void rtc_tcp_conn_set_state(RtcTcpConn *tcp, RtcTcpConnState state);
 
 /* The reason of its end, unless one was given before. */
 void rtc_tcp_conn_set_close(RtcTcpConn *tcp, RtcTcpClose close);
@@ -80,7 +120,8 @@ void rtc_tcp_conn_heard(RtcTcpConn *tcp);
 /* Ends its coroutine at the next yield, for this reason unless one was given before. */
 void rtc_tcp_conn_end(RtcTcpConn *tcp, RtcTcpClose close);
 
-/* attach's and detach's part here. detached ends the coroutine at its next yield. */
+/* attach's and detach's part here. One that was accepted is authenticated by then. detached ends
+ * the coroutine at its next yield. */
 void rtc_tcp_conn_attached(RtcTcpConn *tcp);
 void rtc_tcp_conn_detached(RtcTcpConn *tcp, RtcTcpClose close);
 

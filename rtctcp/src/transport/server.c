@@ -46,8 +46,9 @@ static RtcError bind_listeners(RtcServer *server, const RtcServerConfig *config,
 
 static RtcError make_parts(RtcServer *server, const RtcServerConfig *config, size_t *failed) {
   size_t sockets = config->listen_count * config->worker_count;
-  server->bound = calloc(config->listen_count, sizeof *server->bound);
-  server->fds = calloc(sockets, sizeof *server->fds);
+  /* Without listeners they hold nothing, but are there. */
+  server->bound = calloc(config->listen_count + 1, sizeof *server->bound);
+  server->fds = calloc(sockets + 1, sizeof *server->fds);
   server->shards = calloc(config->worker_count, sizeof *server->shards);
   for (size_t i = 0; server->fds && i < sockets; i++)
     server->fds[i] = -1;
@@ -111,7 +112,7 @@ static RtcError start(RtcServer *server) {
 
 RtcError rtc_server_new(RtcServer **out, const RtcServerConfig *config, size_t *failed) {
   size_t failed_at = 0;
-  if (config->worker_count == 0 || config->worker_count > WORKERS_MAX || config->listen_count == 0)
+  if (config->worker_count == 0 || config->worker_count > WORKERS_MAX)
     return RTC_ERROR_INVALID_ARGUMENT;
   RtcServer *server = calloc(1, sizeof *server);
   if (!server)
@@ -235,9 +236,10 @@ uint16_t rtc_server_port(const RtcServer *server, size_t listener) {
 RtcError rtc_connection_new(RtcConnection **connection, RtcServer *server, RtcWorker *worker,
                             const RtcConnectionConfig *config) {
   RtcShard *shard = rtc_server_shard_of_worker(server, worker);
-  const RtcSdpTransport *remote = config->remote;
-  if (!shard || !remote || !*remote->ufrag || !*remote->pwd || remote->fingerprint_count == 0)
+  if (!shard || !(config->active || rtc_connection_can_be_proven(config->remote)))
     return RTC_ERROR_INVALID_ARGUMENT;
+  if (!config->active && server->listener_count == 0)
+    return RTC_ERROR_INVALID_STATE;
   if (shard->state != RTC_SHARD_STATE_CLOSE || shard->draining)
     return RTC_ERROR_CLOSED;
   if (shard->stats.connections.live >= server->settings.connections_max)

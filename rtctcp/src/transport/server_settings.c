@@ -62,15 +62,17 @@ RtcError rtc_server_settings_candidates(RtcServerSettings *settings, const RtcSe
   settings->candidates = calloc(RTC_SDP_CANDIDATES_MAX, sizeof *settings->candidates);
   if (!settings->candidates)
     return RTC_ERROR_NO_MEMORY;
+  /* Without a listener they are what active candidates tell. */
+  int default_port = config->listen_count > 0 ? rtc_address_port(&bound[0]) : RTC_PORT_DISCARD;
   for (size_t i = 0; i < config->candidate_count; i++) {
     RtcAddress address;
     *failed = i;
-    if (rtc_address_parse(&address, config->candidates[i], rtc_address_port(&bound[0])) ||
+    if (rtc_address_parse(&address, config->candidates[i], default_port) ||
         rtc_address_is_wildcard(&address) || rtc_address_port(&address) == 0)
       return RTC_ERROR_INVALID_ARGUMENT;
     add(settings, &address);
   }
-  if (config->candidate_count > 0)
+  if (config->candidate_count > 0 || config->listen_count == 0)
     return RTC_OK;
   for (size_t i = 0; i < config->listen_count; i++)
     if (!rtc_address_is_wildcard(&bound[i]))

@@ -18,7 +18,7 @@ RtcError rtc_shard_init(RtcShard *shard, RtcServer *server, RtcWorker *worker, u
   rtc_registry_init(&shard->registry);
   rtc_admission_init(&shard->admission, settings->unauthenticated_max,
                      settings->unauthenticated_per_address_max);
-  shard->listeners = calloc(listener_count, sizeof *shard->listeners);
+  shard->listeners = calloc(listener_count ? listener_count : 1, sizeof *shard->listeners);
   if (!shard->listeners)
     return RTC_ERROR_NO_MEMORY;
   return rtc_stun_server_new(&shard->stun);
@@ -29,6 +29,8 @@ void rtc_shard_finish(RtcShard *shard) {
   shard->listeners = NULL;
   rtc_stun_server_destroy(shard->stun);
   shard->stun = NULL;
+  rtc_stun_client_destroy(shard->stun_client);
+  shard->stun_client = NULL;
   rtc_admission_finish(&shard->admission);
   rtc_registry_finish(&shard->registry);
 }

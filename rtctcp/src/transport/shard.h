@@ -6,6 +6,7 @@
 #include "ownership/resource_manager.h"
 #include "protocol/dtls.h"
 #include "protocol/stun.h"
+#include "protocol/stun_client.h"
 #include "runtime/timer.h"
 #include "runtime/worker_internal.h"
 #include "transport/admission.h"
@@ -45,6 +46,7 @@ typedef struct RtcShard {
   const RtcServerSettings *settings; /* borrowed: the server's */
   const RtcDtlsContext *dtls;        /* borrowed: the server's */
   RtcStunServer *stun;               /* owned */
+  RtcStunClient *stun_client;        /* owned; NULL before the first active Connection */
   RtcResourceManager *manager;       /* owned: of TCP conns and Connections */
   RtcRegistry registry;
   RtcAdmission admission;

@@ -110,8 +110,8 @@ static void handle_from(Fixture *fixture, const uint8_t *octets, size_t len, con
   assert_non_null(packet);
   if (len > 0)
     memcpy(packet, octets, len);
-  rtc_stun_server_handle(fixture->server, packet, len, (const struct sockaddr *)&address,
-                         address_len, look_up, fixture, outcome);
+  rtc_stun_server_handle(fixture->server, RTC_STUN_ROLE_LITE, packet, len,
+                         (const struct sockaddr *)&address, address_len, look_up, fixture, outcome);
   free(packet);
 }
 
@@ -749,7 +749,7 @@ static void unknown_address_family_is_not_answered(void **state) {
   RtcStunOutcome outcome;
   StunPacket message;
   make_check(&message);
-  rtc_stun_server_handle(fixture->server, message.octets, message.len,
+  rtc_stun_server_handle(fixture->server, RTC_STUN_ROLE_LITE, message.octets, message.len,
                          (const struct sockaddr *)&address, sizeof(address), look_up, fixture,
                          &outcome);
   check_silent(&outcome, RTC_STUN_IGNORED);

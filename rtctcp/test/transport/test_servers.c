@@ -110,16 +110,14 @@ static void unusable_addresses_are_refused(void **state) {
                {"127.0.0.1", RTC_ERROR_INVALID_ARGUMENT},
                {"localhost.invalid:80", RTC_ERROR_INVALID_ARGUMENT},
                {"[::1:80", RTC_ERROR_INVALID_ARGUMENT},
-               {"", RTC_ERROR_INVALID_ARGUMENT},
-               {NULL, RTC_ERROR_INVALID_ARGUMENT}};
+               {"", RTC_ERROR_INVALID_ARGUMENT}};
   for (size_t i = 0; i < COUNT_OF(cases); i++) {
     size_t failed = 99;
     RtcError error = make_server(&second, &worker, 1, cases[i].listen, &failed);
     if (error != cases[i].error)
       fail_msg("%s: %s", cases[i].listen, rtc_error_name(error));
     assert_null(second);
-    if (cases[i].listen)
-      assert_int_equal(failed, 0);
+    assert_int_equal(failed, 0);
   }
   assert_int_equal(make_server(&second, NULL, 0, "127.0.0.1:0", NULL), RTC_ERROR_INVALID_ARGUMENT);
   end_server(server);
