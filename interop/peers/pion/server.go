@@ -121,11 +121,15 @@ func (s *server) publish(path, name, offer string) (string, error) {
 		_ = pc.Close()
 		return "", &refusal{http.StatusConflict, "the stream has a publisher already"}
 	}
-	return s.start(path, pc, offer, func() {
+	answer, err := s.start(path, pc, offer, func() {
 		s.mu.Lock()
 		delete(s.streams, name)
 		s.mu.Unlock()
 	})
+	if err == nil {
+		err = made.agree()
+	}
+	return answer, err
 }
 
 func (s *server) play(path, name, offer string) (string, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -15,7 +16,7 @@ const (
 	keyframeInterval = 500 * time.Millisecond
 )
 
-// stream is what one publisher sends. Its tracks come with their first packets.
+// stream is what one publisher sends.
 type stream struct {
 	publisher *webrtc.PeerConnection
 
@@ -26,20 +27,51 @@ type stream struct {
 
 // relay passes one track of the publisher on to all players.
 type relay struct {
-	remote *webrtc.TrackRemote
-	local  *webrtc.TrackLocalStaticRTP
+	local *webrtc.TrackLocalStaticRTP
+	ssrc  uint32 // the publisher's, atomic; 0 until its first packet
+}
+
+// agree makes a track for each codec that was agreed with the publisher, so that players can come before
+// its first packet.
+func (s *stream) agree() error {
+	for _, transceiver := range s.publisher.GetTransceivers() {
+		codecs := transceiver.Receiver().GetParameters().Codecs
+		if len(codecs) == 0 {
+			continue
+		}
+		if _, err := s.relayOf(codecs[0].RTPCodecCapability, transceiver.Kind()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relayOf finds the track of a codec, or adds it.
+func (s *stream) relayOf(codec webrtc.RTPCodecCapability, kind webrtc.RTPCodecType) (*relay, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, track := range s.tracks {
+		if track.local.Codec().MimeType == codec.MimeType {
+			return track, nil
+		}
+	}
+	local, err := webrtc.NewTrackLocalStaticRTP(codec, kind.String(), "pion")
+	if err != nil {
+		return nil, err
+	}
+	track := &relay{local: local}
+	s.tracks = append(s.tracks, track)
+	return track, nil
 }
 
 // relayTrack reads one track of the publisher until it ends.
 func (s *stream) relayTrack(remote *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
-	local, err := webrtc.NewTrackLocalStaticRTP(remote.Codec().RTPCodecCapability, remote.Kind().String(), "pion")
+	track, err := s.relayOf(remote.Codec().RTPCodecCapability, remote.Kind())
 	if err != nil {
 		return
 	}
-	s.mu.Lock()
-	s.tracks = append(s.tracks, &relay{remote, local})
-	s.mu.Unlock()
-
+	atomic.StoreUint32(&track.ssrc, uint32(remote.SSRC()))
+	s.askKeyframe(track)
 	buffer := make([]byte, maxPacket)
 	for {
 		n, _, err := remote.Read(buffer)
@@ -47,11 +79,11 @@ func (s *stream) relayTrack(remote *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 			return
 		}
 		// What one player does not take is that player's loss; the others have got it.
-		_, _ = local.Write(buffer[:n])
+		_, _ = track.local.Write(buffer[:n])
 	}
 }
 
-// relays gives the tracks that have come so far.
+// relays gives the tracks that are known so far.
 func (s *stream) relays() []*relay {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +120,8 @@ func (s *stream) readFeedback(sender *webrtc.RTPSender, track *relay) {
 
 // askKeyframe asks the publisher for a keyframe, but not too often.
 func (s *stream) askKeyframe(track *relay) {
-	if track.remote.Kind() != webrtc.RTPCodecTypeVideo {
+	ssrc := atomic.LoadUint32(&track.ssrc)
+	if ssrc == 0 || track.local.Kind() != webrtc.RTPCodecTypeVideo {
 		return
 	}
 	s.mu.Lock()
@@ -101,7 +134,7 @@ func (s *stream) askKeyframe(track *relay) {
 		return
 	}
 	// An error means that the publisher has gone: so does this stream.
-	_ = s.publisher.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(track.remote.SSRC())}})
+	_ = s.publisher.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}})
 }
 
 // askKeyframes is for a player that has just joined.
