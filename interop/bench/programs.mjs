@@ -64,7 +64,7 @@ export class Programs {
   /* Starts a server of that kind for as long as use(server) runs. */
   async withServer(kind, { workers = 1, writeBuffer = 0 }, use) {
     const args = kind === 'pion' ? ['--write-buffer', `${writeBuffer}`]
-      : ['--log-level', 'warn', ...(workers > 1 ? ['--workers', `${workers}`] : [])];
+      : ['--log-level', 'warn', '--workers', `${workers}`];
     const program = kind === 'pion' ? 'pion-server' : 'rtctcp-server';
     const server = await Server.start(path.join(this.build, program), args, pinned(this.cores.server));
     this.servers.add(server);
