@@ -12,10 +12,16 @@ const TICKS_PER_S = 100; // of /proc/PID/stat, on Linux always
 
 const pinned = (core) => (core === null ? [] : ['taskset', '-c', `${core}`]);
 
+/* What runs now: none of it outlives this process. */
+const children = new Set();
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+
 /* Runs a program to its end. { status, stdout, stderr } */
 function run(command, timeoutMs) {
   return new Promise((resolve, reject) => {
     const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+    children.add(child);
     const texts = { stdout: '', stderr: '' };
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     for (const stream of ['stdout', 'stderr']) {
@@ -24,6 +30,7 @@ function run(command, timeoutMs) {
     child.on('error', reject);
     child.on('close', (status, signal) => {
       clearTimeout(timer);
+      children.delete(child);
       resolve({ status: status ?? signal, ...texts });
     });
   });
@@ -40,8 +47,6 @@ export class Programs {
   constructor(build, cores) {
     this.build = build;
     this.cores = cores ?? { server: null, load: null };
-    this.servers = new Set();
-    process.on('exit', () => this.servers.forEach((server) => server.kill()));
   }
 
   has(program) {
@@ -67,12 +72,12 @@ export class Programs {
       : ['--log-level', 'warn', '--workers', `${workers}`];
     const program = kind === 'pion' ? 'pion-server' : 'rtctcp-server';
     const server = await Server.start(path.join(this.build, program), args, pinned(this.cores.server));
-    this.servers.add(server);
+    children.add(server);
     try {
       return await use(server);
     } finally {
       await server.terminate(STOP_TIMEOUT_MS);
-      this.servers.delete(server);
+      children.delete(server);
     }
   }
 
