@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { chooseCores, describeMachine, moveTo } from './machine.mjs';
 import { drawAll } from './plots.mjs';
 import { Programs } from './programs.mjs';
-import { describeRun, targetLines, writeDocument } from './report.mjs';
+import { describeRun, targetLines, trouble, writeDocument } from './report.mjs';
 import { PLANS, Scenarios } from './scenarios.mjs';
 
 const NOTES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'notes.md');
@@ -42,10 +42,15 @@ async function measure(build) {
     ? `server on core ${cores.server}, load on core ${cores.load}` : 'one core only: nothing is pinned'}`);
 
   const begin = performance.now();
-  const tell = (scenario, who, result) => say(`${scenario.padEnd(18)}  ${who.padEnd(18)}  ${describeRun(result)}`);
+  const troubles = [];
+  const tell = (scenario, who, result) => {
+    say(`${scenario.padEnd(18)}  ${who.padEnd(18)}  ${describeRun(result)}`);
+    const said = trouble(result);
+    if (said) troubles.push(`${scenario}, ${who}: ${said}`);
+  };
   const results = await new Scenarios(programs, plan, tell).all();
   const minutes = Math.max(Math.round((performance.now() - begin) / 60000), 1);
-  return { machine, cores, plan: { ...plan, minutes }, results };
+  return { machine, cores, plan: { ...plan, minutes }, results, troubles };
 }
 
 function write(run, directory) {

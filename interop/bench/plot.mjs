@@ -136,7 +136,7 @@ export function lineChart({ title, subtitle, x, y, series, target, band, height 
   const ys = [...all.map(([, value]) => value), ...(target ? [target.value] : [])];
   const across = x.log ? logarithmic(xs, left + 16, right - 16, x.ticks)
     : linear(Math.max(...xs), left, right);
-  const up = y.log ? logarithmic(ys, bottom, top) : linear(Math.max(...ys) * 1.05, bottom, top);
+  const up = y.log ? logarithmic(ys, bottom, top) : linear(Math.max(...all.map(([, value]) => value * 1.05), target?.value ?? 0), bottom, top);
 
   const drawn = series.map((each, i) => ({ colour: i, line: true, marks: true, ...each }));
 

@@ -62,7 +62,7 @@ function machineTable({ machine, cores, plan }) {
   const { versions, ...rest } = machine;
   const rows = [
     ['CPU', `${rest.cpu}, ${rest.cores} cores, ${rest.memoryGiB} GiB`],
-    ['kernel', `Linux ${rest.kernel}, ${rest.system}, virtual machine: ${rest.virtual}`],
+    ['kernel', `Linux ${rest.kernel}, ${rest.system}, virtualization: ${rest.virtual}`],
     ['date, revision', `${rest.date}, ${rest.commit || 'unknown'}`],
     ['versions', Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')],
     ['cores', cores ? `server on ${cores.server}, load generator on ${cores.load}` : 'not pinned: there is only one'],
@@ -96,7 +96,7 @@ function limitTable(results) {
 function peerTable(results) {
   const compare = (what, read) => {
     const [ours, theirs] = KINDS.map(read);
-    return [what, us(ours), us(theirs), `${(theirs / ours).toFixed(1)} ×`];
+    return [what, us(ours), us(theirs), ours > 0 ? `${(theirs / ours).toFixed(1)} ×` : '–'];
   };
   const packet = (repetitions) => (kind) => over(repetitions, (each) => perPacket(each[kind]));
   const p99 = (repetitions) => (kind) => over(repetitions, (each) => (phase(each[kind]).latency_us?.p99 ?? NaN) / 1000);
@@ -155,8 +155,23 @@ function memoryTable({ parts, idle }) {
   ]);
 }
 
-/* notes: Markdown that was written by hand. */
-export function writeDocument({ machine, cores, plan, results, notes }) {
+/* What a run that was not all well has to say; '' if it was. */
+export function trouble(result) {
+  if (result.ok !== false) return '';
+  const { connected, wanted, lost } = result.sessions ?? {};
+  const missing = Object.values(result.phases).reduce((sum, { expected, delivered }) => sum + expected - delivered, 0);
+  return [wanted !== connected && `${connected} of ${wanted} sessions connected`, lost > 0 && `${lost} sessions lost`,
+    missing > 0 && `${short(missing)} packets not delivered`,
+    ...result.errors.slice(0, 3).map(({ what, count }) => `${count} × ${what}`)].filter(Boolean).join('; ') || 'not ok';
+}
+
+function troubleSection(troubles) {
+  if (troubles.length === 0) return '';
+  return `\n## Runs that were not all well\n\n${troubles.map((line) => `- ${line}`).join('\n')}\n`;
+}
+
+/* notes: Markdown that was written by hand; troubles: lines. */
+export function writeDocument({ machine, cores, plan, results, troubles, notes }) {
   const half = halfLoad(results.sweep.rtctcp);
   return `# Performance
 
@@ -169,7 +184,7 @@ ${machineTable({ machine, cores, plan })}
 ## What was to be reached
 
 ${targetTable(results)}
-
+${troubleSection(troubles)}
 ## What is counted
 
 - **CPU a delivered packet** is the server process's user and system time (\`/proc/PID/stat\`) over the time that is
