@@ -63,6 +63,7 @@ LOAD_TESTS      := $(wildcard interop/load/test/test_*.c)
 TEST_PROGRAMS   := $(TEST_SOURCES:rtctcp/test/%.c=$(BUILD)/test/%) \
                    $(SERVER_TESTS:interop/server/test/%.c=$(BUILD)/test/server/%) \
                    $(LOAD_TESTS:interop/load/test/%.c=$(BUILD)/test/load/%)
+BENCH_PROGRAMS  := $(patsubst rtctcp/bench/%.c,$(BUILD)/bench/%,$(wildcard rtctcp/bench/bench_*.c))
 SERVER_FUZZ     := $(wildcard interop/server/fuzz/fuzz_*.c)
 FUZZ_PROGRAMS   := $(FUZZ_SOURCES:rtctcp/fuzz/%.c=$(BUILD)/fuzz/%) \
                    $(SERVER_FUZZ:interop/server/fuzz/%.c=$(BUILD)/fuzz/server/%)
@@ -72,21 +73,22 @@ SHARED_LIB := $(BUILD)/librtctcp.so
 SERVER     := $(BUILD)/rtctcp-server
 LOAD       := $(BUILD)/rtctcp-load
 SOAK       := $(BUILD)/rtctcp-soak
+PION_SERVER := $(BUILD)/pion-server
 PC_FILE    := $(BUILD)/rtctcp.pc
 NODE_MODULES := interop/browsers/node_modules/.package-lock.json
 
 # ---- Targets ------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .PHONY: help deps all run test unit asan tsan valgrind matrix walk walk-one soak soak-short \
-        soak-chrome mutations fuzz fuzz-one backends lint headers format interop-http interop-load interop-chrome install uninstall \
-        check-install clean
+        soak-chrome mutations fuzz fuzz-one backends lint headers format interop-http interop-load interop-chrome \
+        bench bench-quick bench-programs install uninstall check-install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) $(LOAD) ## build the library, the server and the load generator (the default)
+all: $(STATIC_LIB) $(SHARED_LIB) $(PC_FILE) $(SERVER) $(LOAD) $(BENCH_PROGRAMS) ## build the library, the server and the load generator (the default)
 
 deps: ## install what is missing (Debian 12 packages); does nothing when all is there
 	@.ci/deps
@@ -161,6 +163,18 @@ soak-chrome: all $(NODE_MODULES) ## load LOADS pages that publish, and close the
 # npm notes here what it has installed.
 $(NODE_MODULES): interop/browsers/package-lock.json
 	@cd $(<D) && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch $(@:interop/browsers/%=%)
+
+bench: ## measure against limits and Pion, and write docs/PERFORMANCE.md: a quarter of an hour
+	@.ci/deps bench
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) bench-programs
+	@ulimit -n $$(ulimit -Hn) && node interop/bench/bench.mjs --build $(BUILD) --out docs
+
+bench-quick: ## the same in short, for a look: build/bench/PERFORMANCE.md
+	@.ci/deps bench
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) bench-programs
+	@ulimit -n $$(ulimit -Hn) && node interop/bench/bench.mjs --build $(BUILD) --out $(BUILD)/bench --quick
+
+bench-programs: all $(PION_SERVER)
 
 lint: headers ## formatting, clang-tidy, cppcheck, the floors' order
 	+@.ci/lint
@@ -326,6 +340,14 @@ $(BUILD)/bench/%: $(BUILD)/obj/rtctcp/bench/%.o $(STATIC_LIB)
 
 # Its peers are the tests'.
 $(BUILD)/bench/bench_memory: $(patsubst %.c,$(BUILD)/obj/%.o,rtctcp/bench/memory_peers.c $(wildcard rtctcp/test/support/peer*.c))
+
+# From Debian's packages, offline. Only below a GOPATH of its own does Go find their /v3.
+$(PION_SERVER): $(wildcard interop/peers/pion/*.go)
+	@mkdir -p $(BUILD)/gopath/src
+	@ln -sfn $(abspath interop/peers/pion) $(BUILD)/gopath/src/pion-server
+	$(call say,GO,$@)
+	$(Q)cd $(BUILD)/gopath/src/pion-server && GO111MODULE=off GOFLAGS= GOPATH=$(abspath $(BUILD))/gopath:/usr/share/gocode \
+	  GOCACHE=$(abspath $(BUILD))/gocache go build -o $(abspath $@) pion-server
 
 # Without libFuzzer, driver.c is the main program.
 $(BUILD)/fuzz/%: $(BUILD)/obj/rtctcp/fuzz/%.o $(BUILD)/obj/rtctcp/fuzz/driver.o $(STATIC_LIB)

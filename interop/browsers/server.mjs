@@ -69,11 +69,12 @@ export class Server {
     process.on('exit', (code, signal) => { this.exited = { code, signal }; });
   }
 
-  /* Starts the program and waits until it answers. args come after --listen. */
-  static async start(program, args = []) {
+  /* Starts the program and waits until it answers. args come after --listen. launcher: a command that
+   * becomes the program, as taskset does, so that the process is the same. */
+  static async start(program, args = [], launcher = []) {
     const port = await freePort();
-    const child = spawn(program, ['--listen', `127.0.0.1:${port}`, ...args],
-      { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command, ...rest] = [...launcher, program, '--listen', `127.0.0.1:${port}`, ...args];
+    const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
     const server = new Server(child, port);
     const healthy = async () => (await request('GET', `${server.url}/healthz`)).status === 200;
     const answer = await until(async () => server.exited || await healthy(), START_TIMEOUT_MS);

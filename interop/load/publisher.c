@@ -101,7 +101,9 @@ static void on_timer(uv_timer_t *timer) {
   if (publisher->stopped)
     return;
   uv_update_time(timer->loop);
-  uv_timer_start(timer, on_timer, (due_ns(publisher) - now_ns) / NS_PER_MS, 0);
+  /* Rounded up: a timer of 0 ms runs again before anything else of the loop does. */
+  uint64_t wait_ms = (due_ns(publisher) - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+  uv_timer_start(timer, on_timer, wait_ms, 0);
 }
 
 void publisher_set_pace(Publisher *publisher, Pace pace) {

@@ -1,0 +1,171 @@
+// What is measured, one scenario after the other. Each gives what the programs said, unchanged; a
+// repetition runs all that is compared with each other close together in time.
+
+/* A stream of frames, and one of single packets: those of the bare loop (rtctcp/bench/bench_limits.c). */
+export const STREAMS = {
+  frames: { players: 50, packets: 10, rate: 25, size: 1000 },
+  single: { players: 200, packets: 1, rate: 125, size: 1000 },
+};
+export const KINDS = ['rtctcp', 'pion'];
+/* The same packets a second for each number of sessions, a stream for every hundred of them. */
+export const GROWTH = [
+  { sessions: 10, publishers: 1, players: 10, rate: 2000 },
+  { sessions: 100, publishers: 1, players: 100, rate: 200 },
+  { sessions: 1000, publishers: 10, players: 100, rate: 20 },
+  { sessions: 5000, publishers: 50, players: 100, rate: 4 },
+];
+export const GROWTH_LINES = [{ kind: 'rtctcp', workers: 1 }, { kind: 'rtctcp', workers: 2 },
+  { kind: 'pion', workers: 1 }];
+/* The sweep: streams of ten players, 25 frames of 10 packets a second. */
+export const SWEEP = { players: 10, packets: 10, rate: 25, size: 1000 };
+const SWEEP_FIRST = 8;
+const SWEEP_LAST = 128; // [streams]
+const FULL = 0.9; // of a core: no more is asked
+const PRESSED = 0.6; // of the server's core
+const GENERATOR_MAX = 0.75; // of its core, so that it is not what is measured
+const PION_BUFFER = 4 << 20; // [octets]
+
+export const PLANS = {
+  full: { repetitions: 3, seconds: 10, churn: 500, idle: 1000, stall: 60, loop: 4 },
+  quick: { repetitions: 1, seconds: 3, churn: 100, idle: 200, stall: 30, loop: 1 },
+};
+
+const phaseOf = (result) => Object.values(result.phases)[0];
+
+/* All scenarios on these programs. tell(scenario, line, result): a run has ended. */
+export class Scenarios {
+  constructor(programs, plan, tell) {
+    this.programs = programs;
+    this.plan = plan;
+    this.tell = tell;
+  }
+
+  async load(scenario, kind, mode, options, { workers = 1, writeBuffer = 0 } = {}) {
+    const result = await this.programs.withServer(kind, { workers, writeBuffer },
+      (server) => this.programs.load(server, mode, options));
+    this.tell(scenario, workers > 1 ? `${kind}, ${workers} workers` : kind, result);
+    return result;
+  }
+
+  /* The bare loop, both ways. */
+  async loop(name) {
+    const { cores } = this.programs;
+    const pins = cores.server === null ? []
+      : ['--core', `${cores.server}`, '--peer-core', `${cores.load}`];
+    const limits = await this.programs.json('bench/bench_limits',
+      ['--json', '--work', name, '--seconds', `${this.plan.loop}`, ...pins], { core: null });
+    this.tell(`${name}`, 'the bare loop', limits[name]);
+    return { protect_ns: limits.protect_ns_per_packet, ...limits[name] };
+  }
+
+  /* A stream at its rate, and pressed until the server's core is well filled. */
+  async stream(name) {
+    const seconds = this.plan.seconds;
+    const found = { limit: await this.loop(name) };
+    for (const kind of KINDS) {
+      found[kind] = await this.load(name, kind, 'fan-out', { ...STREAMS[name], seconds });
+    }
+    found.workers2 = await this.load(name, 'rtctcp', 'fan-out', { ...STREAMS[name], seconds },
+      { workers: 2 });
+    const { server, generator } = phaseOf(found.rtctcp);
+    const factor = Math.min(PRESSED / server.cpu_share, GENERATOR_MAX / generator.cpu_share);
+    const rate = Math.max(Math.floor(STREAMS[name].rate * factor), STREAMS[name].rate);
+    found.pressed = await this.load(`${name}, pressed`, 'rtctcp', 'fan-out',
+      { ...STREAMS[name], rate, seconds });
+    return found;
+  }
+
+  async churn() {
+    const found = { limit: await this.programs.json('bench/bench_handshake', ['--json']) };
+    this.tell('churn', 'the bare handshake', found.limit);
+    for (const kind of KINDS) {
+      found[kind] = await this.load('churn', kind, 'churn', { sessions: this.plan.churn });
+    }
+    return found;
+  }
+
+  async idle() {
+    const found = {};
+    for (const kind of KINDS) {
+      found[kind] = await this.load('idle', kind, 'idle',
+        { sessions: this.plan.idle, seconds: this.plan.seconds });
+      found[kind].empty_share = await this.programs.withServer(kind, {},
+        (server) => this.programs.idleShare(server, this.plan.seconds));
+    }
+    return found;
+  }
+
+  /* Of the library alone. Its peers are threads of the same process, so it has both cores. */
+  async parts() {
+    const parts = await this.programs.json('bench/bench_memory', ['--json', `${this.plan.idle}`],
+      { core: this.programs.cores.server === null ? null
+        : `${this.programs.cores.server},${this.programs.cores.load}` });
+    this.tell('memory', 'the library', parts);
+    return parts;
+  }
+
+  async growth() {
+    const lines = [];
+    for (const line of GROWTH_LINES) {
+      const points = [];
+      for (const { sessions, publishers, players, rate } of GROWTH) {
+        const result = await this.load(`growth, ${sessions}`, line.kind, 'many', {
+          publishers, players, packets: 1, rate, size: 1000, seconds: this.plan.seconds,
+        }, line);
+        points.push({ sessions, result });
+      }
+      lines.push({ ...line, points });
+    }
+    return lines;
+  }
+
+  sweepPoint(kind, publishers) {
+    return this.load(`sweep, ${publishers} streams`, kind, 'many',
+      { ...SWEEP, publishers, seconds: this.plan.seconds });
+  }
+
+  /* Twice the streams until a core is full or packets are late; then half of what fills the server. */
+  async sweep(kind) {
+    const points = [];
+    for (let streams = SWEEP_FIRST; streams <= SWEEP_LAST; streams *= 2) {
+      const result = await this.sweepPoint(kind, streams);
+      const { server, generator, lost, delivered, expected } = phaseOf(result);
+      points.push({ streams, result });
+      if (server.cpu_share > FULL || generator.cpu_share > FULL || lost > 0 || delivered < expected) break;
+    }
+    /* The last that did not fill the server's core tells what a stream costs there. */
+    const known = points.filter(({ result }) => phaseOf(result).server.cpu_share <= FULL).at(-1) ?? points[0];
+    const { server, generator } = phaseOf(known.result);
+    const half = Math.round(0.5 * known.streams / server.cpu_share);
+    const most = Math.floor(GENERATOR_MAX * known.streams / generator.cpu_share);
+    const streams = Math.max(Math.min(half, most), 1);
+    points.push({ streams, half: true, limitedByLoad: most < half, result: await this.sweepPoint(kind, streams) });
+    return points.sort((a, b) => a.streams - b.streams);
+  }
+
+  async slow() {
+    const found = {};
+    const options = { ...STREAMS.frames, slow: 2, seconds: 10, stall: this.plan.stall, recover: 10 };
+    for (const kind of KINDS) {
+      found[kind] = await this.load('slow readers', kind, 'slow', options, { writeBuffer: PION_BUFFER });
+    }
+    return found;
+  }
+
+  async all() {
+    const repeated = { frames: [], single: [], churn: [] };
+    for (let i = 0; i < this.plan.repetitions; i += 1) {
+      repeated.frames.push(await this.stream('frames'));
+      repeated.single.push(await this.stream('single'));
+      repeated.churn.push(await this.churn());
+    }
+    return {
+      ...repeated,
+      idle: await this.idle(),
+      parts: await this.parts(),
+      growth: await this.growth(),
+      sweep: { rtctcp: await this.sweep('rtctcp'), pion: await this.sweep('pion') },
+      slow: await this.slow(),
+    };
+  }
+}
