@@ -75,6 +75,7 @@ void rtc_source_settle(RtcSource *source) {
 void rtc_source_unbind(RtcSource *source) {
   RtcSource *handle = rtc_source_ref(source);
   rtc_source_unpublish(source);
+  /* The analyzer forgets the handle's count. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
   while (source->consumers)
     rtc_consumer_close(source->consumers);
   rtc_source_unref(&handle);
