@@ -25,9 +25,11 @@ function loadLine(result) {
     return `${us(result.setup.server_cpu_us_per_session)} µs CPU a session, `
       + `${short(result.setup.handshakes_per_s)} sessions/s`;
   }
+  if (!phase(result)) return `${result.sessions.connected} of ${result.sessions.wanted} sessions connected; NOT OK`;
   const { server, generator, delivered, expected, latency_us: times, late_us_max: late } = phase(result);
   const memory = result.memory?.octets_per_session;
-  return [delivered > 0 && `${us(server.cpu_us_per_packet)} µs CPU a packet`,
+  return [result.mode === 'idle' && `${us(result.setup.server_cpu_us_per_session)} µs CPU to open a session`,
+    delivered > 0 && `${us(server.cpu_us_per_packet)} µs CPU a packet`,
     times && `p50 ${latency(times.p50)} ms, p99 ${latency(times.p99)} ms`,
     memory && `${kib(memory)} KiB a session`,
     `server ${percent(server.cpu_share)}, load ${percent(generator.cpu_share)} of a core`,
@@ -89,6 +91,7 @@ function limitTable(results) {
     ...stream('a packet, one at a time to 200 receivers', results.single),
     line('a handshake: bare OpenSSL', results.churn, ({ limit }) => limit.bare_ns / 1000),
     line('a handshake: the library\'s DTLS alone', results.churn, ({ limit }) => limit.library_ns / 1000),
+    line('a session, begun: rtctcp', results.churn, ({ opened }) => opened.setup.server_cpu_us_per_session),
     line('a session, begun and ended: rtctcp', results.churn, ({ rtctcp }) => rtctcp.setup.server_cpu_us_per_session),
   ]);
 }
@@ -191,7 +194,8 @@ ${troubleSection(troubles)}
   measured, divided by the packets that the players got and opened. It has everything in it: reading the publisher,
   RTCP, STUN, timers, and the kernel's TCP, of which loopback does the receiver's half, too, in the sender's time.
   What the server needs with idle sessions or with none is not taken off; it is in the table of peers.
-- **CPU a session** is the same over sessions that are opened (HTTP, SDP, ICE, DTLS) and ended (DELETE).
+- **CPU a session** is the same over sessions that are opened (HTTP, SDP, ICE, DTLS), and, where it is said, ended
+  (DELETE).
 - **Memory a session** is the growth of RSS from few sessions to many, divided by their number.
 - **Latency** is from before a publisher's frame is protected to after a player's packet is opened, in the load
   generator: its own work and its waiting for its core are in it.

@@ -81,6 +81,8 @@ export class Scenarios {
     for (const kind of KINDS) {
       found[kind] = await this.load('churn', kind, 'churn', { sessions: this.plan.churn });
     }
+    /* The opening alone: these sessions stay. */
+    found.opened = await this.load('set-up', 'rtctcp', 'idle', { sessions: this.plan.churn, seconds: 1 });
     return found;
   }
 
@@ -129,6 +131,7 @@ export class Scenarios {
     const points = [];
     for (let streams = SWEEP_FIRST; streams <= SWEEP_LAST; streams *= 2) {
       const result = await this.sweepPoint(kind, streams);
+      if (!phaseOf(result)) break; /* not all sessions connected: this is too much */
       const { server, generator, lost, delivered, expected } = phaseOf(result);
       points.push({ streams, result });
       if (server.cpu_share > FULL || generator.cpu_share > FULL || lost > 0 || delivered < expected) break;

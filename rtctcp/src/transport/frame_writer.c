@@ -62,8 +62,8 @@ RtcError rtc_frame_writer_control(RtcFrameWriter *writer, const uint8_t *octets,
   return RTC_OK;
 }
 
-bool rtc_frame_writer_has_rest(const RtcFrameWriter *writer) {
-  return writer->rest_len > writer->rest_at;
+bool rtc_frame_writer_is_cut(const RtcFrameWriter *writer) {
+  return writer->rest_len > writer->rest_at || writer->media_lost;
 }
 
 /* Moves control frames into the chunk as far as they fit. */
@@ -132,11 +132,12 @@ static RtcError send_chunk(RtcFrameWriter *writer, int fd, const uint8_t *chunk,
   return RTC_ERROR_AGAIN;
 }
 
+/* media_len  out: octets of media among them */
 static size_t gather(RtcFrameWriter *writer, uint8_t *chunk, size_t cap, RtcFrameFill fill,
-                     void *arg) {
+                     void *arg, size_t *media_len) {
   size_t len = take_control(writer, chunk, cap);
-  if (fill && !writer->first)
-    len += fill(chunk + len, cap - len, arg);
+  *media_len = fill && !writer->first ? fill(chunk + len, cap - len, arg) : 0;
+  len += *media_len;
   /* a callback of the fill may have had a last word */
   return len > 0 ? len : take_control(writer, chunk, cap);
 }
@@ -148,13 +149,15 @@ RtcError rtc_frame_writer_flush(RtcFrameWriter *writer, int fd, uint8_t *chunk, 
   writer->flushing = true;
   RtcError error = send_rest(writer, fd);
   while (!error) {
+    size_t media_len;
     size_t some = writer->chunk_len < cap ? writer->chunk_len : cap;
-    size_t len = gather(writer, chunk, some, fill, arg);
+    size_t len = gather(writer, chunk, some, fill, arg, &media_len);
     if (len == 0 && some < cap) /* a frame may be longer */
-      len = gather(writer, chunk, cap, fill, arg);
+      len = gather(writer, chunk, cap, fill, arg, &media_len);
     if (len == 0)
       break;
     error = send_chunk(writer, fd, chunk, len);
+    writer->media_lost = error && error != RTC_ERROR_AGAIN && media_len > 0;
   }
   writer->flushing = false;
   return error;

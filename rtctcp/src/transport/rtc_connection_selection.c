@@ -33,7 +33,7 @@ static void move_media(RtcConnection *connection, RtcTcpConn *tcp) {
 }
 
 bool rtc_connection_is_cut(const RtcConnection *connection) {
-  return connection->selected && rtc_frame_writer_has_rest(&connection->selected->writer);
+  return connection->selected && rtc_frame_writer_is_cut(&connection->selected->writer);
 }
 
 void rtc_connection_select(RtcConnection *connection, RtcTcpConn *tcp) {

@@ -39,9 +39,14 @@ size_t rtc_tcp_path_lowat(const RtcTcpPath *path, uint64_t rate, bool limited) {
 void rtc_tcp_path_blocked(RtcTcpPath *path, int fd, int64_t now_us) {
   struct tcp_info info = {0};
   socklen_t len = sizeof info;
-  if (path->measured_us && now_us - path->measured_us < INTERVAL_US)
+  /* The first time tells only how fast the peer's kernel took what it had room for: it may be that
+   * of a peer that does not read. */
+  bool first = path->measured_us == 0;
+  if (!first && now_us - path->measured_us < INTERVAL_US)
     return;
   path->measured_us = now_us;
+  if (first)
+    return;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_delivery_rate == 0)
     return; /* an old kernel, or nothing was delivered yet */
   size_t lowat =

@@ -14,14 +14,14 @@
 typedef struct RtcTcpPath {
   size_t lowat;        /* as the kernel was told [octets] */
   size_t lowat_min;    /* [octets] */
-  int64_t measured_us; /* when it was measured last; 0: never */
+  int64_t measured_us; /* when it was blocked first, or measured last; 0: never */
 } RtcTcpPath;
 
 /* Sets the options of a socket that is about to send. */
 void rtc_tcp_path_init(RtcTcpPath *path, int fd, size_t lowat_min);
 
 /* The socket took not all of what it was given. Measures the path, and tells the kernel, at most
- * once a second; who is never blocked is never measured. */
+ * once a second, and not yet the first time; who is never blocked is never measured. */
 void rtc_tcp_path_blocked(RtcTcpPath *path, int fd, int64_t now_us);
 
 /* What to set.

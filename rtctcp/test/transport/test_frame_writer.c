@@ -262,8 +262,8 @@ static void little_is_filled_for_a_full_socket(void **state) {
   assert_int_equal(flush(bench, CAP), RTC_ERROR_AGAIN);
   assert_int_equal(bench->writer.chunk_len, CHUNK_MIN);
   for (int round = 0; round < 10; round++) {
-    while (rtc_frame_writer_has_rest(&bench->writer) && drain(bench, STREAM_MAX) > 0)
-      assert_true(flush(bench, 0) == RTC_ERROR_AGAIN || !rtc_frame_writer_has_rest(&bench->writer));
+    while (rtc_frame_writer_is_cut(&bench->writer) && drain(bench, STREAM_MAX) > 0)
+      assert_true(flush(bench, 0) == RTC_ERROR_AGAIN || !rtc_frame_writer_is_cut(&bench->writer));
     size_t before = bench->queued;
     assert_int_equal(flush(bench, CAP), RTC_ERROR_AGAIN);
     size_t made = bench->queued - before, left = rtc_frame_writer_unsent(&bench->writer);
@@ -347,6 +347,20 @@ static void lost_peer_with_a_cut_chunk_is_an_error(void **state) {
   assert_non_null(bench->writer.rest);
 }
 
+/* A chunk that the socket fails under is gone from the media, whole as it was; so a receiver that
+ * goes on elsewhere lacks it. Without media in it nothing of a frame is lost. */
+static void chunk_lost_with_its_socket_is_a_cut(void **state) {
+  Bench *bench = *state;
+  close(bench->peer);
+  bench->peer = -1;
+  assert_int_equal(control(bench, 50), RTC_OK);
+  assert_int_equal(flush(bench, CAP), RTC_ERROR_SYSTEM);
+  assert_false(rtc_frame_writer_is_cut(&bench->writer));
+  bench->media_left = 1;
+  assert_int_equal(flush(bench, CAP), RTC_ERROR_SYSTEM);
+  assert_true(rtc_frame_writer_is_cut(&bench->writer));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void) {
@@ -358,6 +372,7 @@ int main(void) {
       TEST(full_socket_says_again),
       TEST(rest_is_given_back),
       TEST(little_is_filled_for_a_full_socket),
+      TEST(chunk_lost_with_its_socket_is_a_cut),
       TEST(long_frame_passes_a_short_chunk),
       TEST(short_chunks_tell_nothing),
       TEST(nothing_and_control_alone),

@@ -10,6 +10,7 @@
 #include "support/host.h"
 #include "support/rtp.h"
 
+#include <stdatomic.h>
 #include <unistd.h>
 
 #define FRAME_PACKETS 10
@@ -24,7 +25,7 @@ enum { AT_KEYFRAME, AT_PACKET }; /* in a payload */
 typedef struct Receiver {
   HostSession *session;
   RtcStream *stream;
-  unsigned wanted; /* calls of on_keyframe_wanted; of the worker's thread */
+  atomic_uint wanted; /* calls of on_keyframe_wanted, on the worker's thread */
   bool is_wanted;
   uint32_t frame; /* that came last, in part or whole; 0: none */
   uint8_t packet; /* of that frame, which came last */
@@ -40,7 +41,7 @@ typedef struct Show {
 
 static void keyframe_wanted(void *arg) {
   Receiver *receiver = arg;
-  receiver->wanted++;
+  atomic_fetch_add(&receiver->wanted, 1);
   receiver->is_wanted = true;
 }
 
@@ -161,7 +162,7 @@ static void stopped_reader_goes_on_with_a_fresh_keyframe(void **state) {
   assert_true(stats.frames_dropped[RTC_DROP_QUEUE_LATE] > 0);
   assert_true(stats.frames_dropped[RTC_DROP_AWAIT_KEYFRAME] > 0);
   assert_true(stats.queue_age_max_us > 500 * 1000);
-  assert_int_equal(show.slow.wanted, 0); /* it would come to a closed door */
+  assert_int_equal(atomic_load(&show.slow.wanted), 0); /* it would come to a closed door */
   uint32_t stalled = show.frame;
   for (int i = 0; i < TURNS_MAX && show.slow.frame <= stalled; i++) {
     read_some(&show.slow, FRAME_MS);
@@ -169,8 +170,8 @@ static void stopped_reader_goes_on_with_a_fresh_keyframe(void **state) {
     read_frame(&show.fast);
   }
   assert_true(show.slow.frame > stalled);
-  assert_in_range(show.slow.wanted, 1, 3);
-  assert_int_equal(show.fast.wanted, 0);
+  assert_in_range(atomic_load(&show.slow.wanted), 1, 3);
+  assert_int_equal(atomic_load(&show.fast.wanted), 0);
   host_session_stats(show.fast.session, &stats);
   for (int i = 0; i < RTC_DROP_COUNT; i++)
     assert_int_equal(stats.frames_dropped[i], 0);

@@ -97,13 +97,15 @@ static void fast_path_raises_it(void **state) {
       sent -= n;
     }
   }
-  rtc_tcp_path_blocked(&path, fds[1], RTC_US_PER_S);
+  rtc_tcp_path_blocked(&path, fds[1], RTC_US_PER_S); /* the first time tells nothing */
+  assert_int_equal(path.lowat, 1 * KIB);
+  rtc_tcp_path_blocked(&path, fds[1], 2 * RTC_US_PER_S);
   assert_true(path.lowat > 1 * KIB);
   assert_int_equal(option_of(fds[1], TCP_NOTSENT_LOWAT), path.lowat);
   path.lowat = 1;
-  rtc_tcp_path_blocked(&path, fds[1], 2 * RTC_US_PER_S - 1);
+  rtc_tcp_path_blocked(&path, fds[1], 3 * RTC_US_PER_S - 1);
   assert_int_equal(path.lowat, 1);
-  rtc_tcp_path_blocked(&path, fds[1], 2 * RTC_US_PER_S);
+  rtc_tcp_path_blocked(&path, fds[1], 3 * RTC_US_PER_S);
   assert_true(path.lowat > 1 * KIB);
   close(fds[0]);
   close(fds[1]);
