@@ -3,6 +3,7 @@
 //   --out DIR          where PERFORMANCE.md and its charts go (docs)
 //   --quick            a short look
 //   --draw RESULTS     measure nothing: write the page of an earlier run
+//   --again PARTS      with --draw: measure these of it again (growth,slow), which the page then tells
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,7 +14,7 @@ import { chooseCores, describeMachine, moveTo } from './machine.mjs';
 import { drawAll } from './plots.mjs';
 import { Programs } from './programs.mjs';
 import { describeRun, targetLines, trouble, writeDocument } from './report.mjs';
-import { PLANS, Scenarios } from './scenarios.mjs';
+import { PARTS, PLANS, Scenarios } from './scenarios.mjs';
 
 const NOTES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'notes.md');
 const NEEDED = ['rtctcp-server', 'pion-server', 'rtctcp-load', 'bench/bench_limits',
@@ -25,12 +26,14 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: 'docs' },
     quick: { type: 'boolean', default: false },
     draw: { type: 'string' },
+    again: { type: 'string' },
   },
 });
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
-async function measure(build) {
+/* earlier: a run, whose other parts are kept. */
+async function measure(build, names, earlier) {
   const cores = chooseCores();
   const plan = options.quick ? PLANS.quick : PLANS.full;
   const programs = new Programs(build, cores);
@@ -42,14 +45,16 @@ async function measure(build) {
     ? `server on core ${cores.server}, load on core ${cores.load}` : 'one core only: nothing is pinned'}`);
 
   const begin = performance.now();
-  const troubles = [];
+  const troubles = (earlier?.troubles ?? []).filter((line) => !names.some((name) => line.startsWith(name)));
   const tell = (scenario, who, result) => {
     say(`${scenario.padEnd(18)}  ${who.padEnd(18)}  ${describeRun(result)}`);
     const said = trouble(result);
     if (said) troubles.push(`${scenario}, ${who}: ${said}`);
   };
-  const results = await new Scenarios(programs, plan, tell).all();
-  const minutes = Math.max(Math.round((performance.now() - begin) / 60000), 1);
+  const scenarios = new Scenarios(programs, plan, tell);
+  const results = { ...earlier?.results };
+  for (const name of names) Object.assign(results, await scenarios.part(name));
+  const minutes = earlier?.plan.minutes ?? Math.max(Math.round((performance.now() - begin) / 60000), 1);
   return { machine, cores, plan: { ...plan, minutes }, results, troubles };
 }
 
@@ -62,11 +67,9 @@ function write(run, directory) {
 }
 
 const build = path.resolve(options.build);
-let run;
-if (options.draw) {
-  run = JSON.parse(readFileSync(options.draw, 'utf8'));
-} else {
-  run = await measure(build);
+let run = options.draw && JSON.parse(readFileSync(options.draw, 'utf8'));
+if (!run || options.again) {
+  run = await measure(build, options.again?.split(',') ?? PARTS, run);
   mkdirSync(path.join(build, 'bench'), { recursive: true });
   writeFileSync(path.join(build, 'bench', 'results.json'), `${JSON.stringify(run, null, 1)}\n`);
 }

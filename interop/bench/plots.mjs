@@ -20,7 +20,7 @@ function growthPlot(results) {
   }));
   return lineChart({
     title: 'CPU a delivered packet, over sessions',
-    subtitle: '20,000 packets/s of 1,000 octets in all, one packet at a time; the server on one core',
+    subtitle: '25 packets/s of 1,000 octets to each player, in frames of ten; the server on one core',
     x: { label: 'players (logarithmic)', log: true, ticks: GROWTH.map(({ sessions }) => sessions) },
     y: { label: 'CPU a packet [µs]' },
     series: series.filter(({ points }) => points.length > 0),

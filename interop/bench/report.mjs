@@ -120,12 +120,20 @@ function growthTable(results) {
   const lines = GROWTH_LINES.map(({ kind, workers }) => growthLine(results, kind, workers));
   const names = GROWTH_LINES.map(({ kind, workers }) => (kind === 'pion' ? NAMES.pion : `${workers} worker${workers > 1 ? 's' : ''}`));
   const cell = (point) => {
+    if (!phase(point.result)) return 'not all connected';
     const { server, expected, delivered } = phase(point.result);
     const missing = expected - delivered;
     return `${us(server.cpu_us_per_packet)} (${percent(server.cpu_share)})${missing > 0 ? `, ${percent(missing / expected)} not delivered` : ''}`;
   };
   return table(['players', 'streams', ...names], GROWTH.map(({ sessions, publishers }, i) => [
     short(sessions), publishers, ...lines.map(({ points }) => cell(points[i]))]));
+}
+
+function thinningTable({ thinning }) {
+  return table(['players', 'packets/s to each', 'CPU a packet [µs]', 'server'], thinning.points.map(({ sessions, result }) => {
+    const { server } = phase(result);
+    return [short(sessions), short(result.options.rate), us(server.cpu_us_per_packet), percent(server.cpu_share)];
+  }));
 }
 
 function sweepTable({ sweep }) {
@@ -145,7 +153,7 @@ function slowTable({ slow }) {
       const { phases, slow: told } = slow[kind];
       const lost = ['before', 'during', 'after'].reduce((sum, name) => sum + phases[name].expected - phases[name].delivered, 0);
       return [NAMES[kind], ...['before', 'during', 'after'].map((name) => latency(phases[name].latency_us?.p99)),
-        short(lost), `+ ${kib(told.rss_growth)}`, told.picture_after_ms ?? 'none', told.picture_age_ms ?? '–'];
+        short(lost), `+ ${kib(told.rss_growth)}`, told.picture_after_ms === null ? 'none' : told.picture_after_ms.toFixed(0), told.picture_age_ms?.toFixed(0) ?? '–'];
     }));
 }
 
@@ -224,10 +232,15 @@ buffer, which costs least; for the slow readers it has one of 4 MiB, for without
 
 ![CPU a packet over sessions](performance-growth.svg)
 
-CPU a packet [µs], and the share of the server's core. The same 20,000 packets a second each time; the more sessions,
-the more of it is each session's own: reports, checks, timers.
+CPU a packet [µs], and the share of the server's core. Each player gets 25 packets a second, in frames of ten, so that
+the more players there are, the more packets.
 
 ${growthTable(results)}
+
+The same 20,000 packets a second in all, one at a time to one worker: the more players, the fewer for each, and the more
+of the CPU is what a session costs beside its packets (its reports, its checks, its cold memory).
+
+${thinningTable(results)}
 
 ## Latency against load
 

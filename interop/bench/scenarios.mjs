@@ -7,13 +7,15 @@ export const STREAMS = {
   single: { players: 200, packets: 1, rate: 125, size: 1000 },
 };
 export const KINDS = ['rtctcp', 'pion'];
-/* The same packets a second for each number of sessions, a stream for every hundred of them. */
+/* A stream for every hundred sessions, each of 25 packets a second: the more sessions, the more packets. */
 export const GROWTH = [
-  { sessions: 10, publishers: 1, players: 10, rate: 2000 },
-  { sessions: 100, publishers: 1, players: 100, rate: 200 },
-  { sessions: 1000, publishers: 10, players: 100, rate: 20 },
-  { sessions: 5000, publishers: 50, players: 100, rate: 4 },
-];
+  { sessions: 10, publishers: 1, players: 10 },
+  { sessions: 100, publishers: 1, players: 100 },
+  { sessions: 1000, publishers: 10, players: 100 },
+  { sessions: 5000, publishers: 50, players: 100 },
+].map((point) => ({ ...point, packets: 10, rate: 2.5 }));
+/* The same packets a second in all, one at a time: the more sessions, the fewer for each. */
+export const THINNING = GROWTH.map((point) => ({ ...point, packets: 1, rate: 20000 / point.sessions }));
 export const GROWTH_LINES = [{ kind: 'rtctcp', workers: 1 }, { kind: 'rtctcp', workers: 2 },
   { kind: 'pion', workers: 1 }];
 /* The sweep: streams of ten players, 25 frames of 10 packets a second. */
@@ -24,6 +26,8 @@ const FULL = 0.9; // of a core: no more is asked
 const PRESSED = 0.6; // of the server's core
 const GENERATOR_MAX = 0.75; // of its core, so that it is not what is measured
 const PION_BUFFER = 4 << 20; // [octets]
+
+export const PARTS = ['repeated', 'idle', 'parts', 'growth', 'thinning', 'sweep', 'slow'];
 
 export const PLANS = {
   full: { repetitions: 3, seconds: 10, churn: 500, idle: 1000, stall: 60, loop: 4 },
@@ -106,19 +110,24 @@ export class Scenarios {
     return parts;
   }
 
+  async points(name, steps, line) {
+    const points = [];
+    for (const { sessions, ...step } of steps) {
+      const result = await this.load(`${name}, ${sessions}`, line.kind, 'many',
+        { ...step, size: 1000, seconds: this.plan.seconds }, line);
+      points.push({ sessions, result });
+    }
+    return { ...line, points };
+  }
+
   async growth() {
     const lines = [];
-    for (const line of GROWTH_LINES) {
-      const points = [];
-      for (const { sessions, publishers, players, rate } of GROWTH) {
-        const result = await this.load(`growth, ${sessions}`, line.kind, 'many', {
-          publishers, players, packets: 1, rate, size: 1000, seconds: this.plan.seconds,
-        }, line);
-        points.push({ sessions, result });
-      }
-      lines.push({ ...line, points });
-    }
+    for (const line of GROWTH_LINES) lines.push(await this.points('growth', GROWTH, line));
     return lines;
+  }
+
+  thinning() {
+    return this.points('thinning', THINNING, GROWTH_LINES[0]);
   }
 
   sweepPoint(kind, publishers) {
@@ -155,20 +164,28 @@ export class Scenarios {
     return found;
   }
 
-  async all() {
+  async repeated() {
     const repeated = { frames: [], single: [], churn: [] };
     for (let i = 0; i < this.plan.repetitions; i += 1) {
       repeated.frames.push(await this.stream('frames'));
       repeated.single.push(await this.stream('single'));
       repeated.churn.push(await this.churn());
     }
-    return {
-      ...repeated,
-      idle: await this.idle(),
-      parts: await this.parts(),
-      growth: await this.growth(),
-      sweep: { rtctcp: await this.sweep('rtctcp'), pion: await this.sweep('pion') },
-      slow: await this.slow(),
+    return repeated;
+  }
+
+  /* One of the parts of a run that can be measured again by themselves. */
+  async part(name) {
+    const parts = {
+      repeated: () => this.repeated(),
+      idle: async () => ({ idle: await this.idle() }),
+      parts: async () => ({ parts: await this.parts() }),
+      growth: async () => ({ growth: await this.growth() }),
+      thinning: async () => ({ thinning: await this.thinning() }),
+      sweep: async () => ({ sweep: { rtctcp: await this.sweep('rtctcp'), pion: await this.sweep('pion') } }),
+      slow: async () => ({ slow: await this.slow() }),
     };
+    if (!parts[name]) throw new Error(`there is no ${name} to measure, but ${Object.keys(parts).join(', ')}`);
+    return parts[name]();
   }
 }
