@@ -73,11 +73,12 @@ function streamRows(what, repetitions, limitText) {
   const pressedRatio = over(repetitions, (each) => perPacket(each.pressed)
     / (each.limit.flat_out.cpu_ns_per_packet / 1000));
   const rate = over(repetitions, (each) => each.pressed.options.rate);
+  const p99 = over(repetitions, (each) => phase(each.pressed).latency_us?.p99 ?? NaN);
   return [
     row(`CPU a delivered packet, ${what}`, `≤ 1.5 × ${limitText} at the same pace`,
       `${us(cpu)}, ${times(ratio)} ${us(paced)}`, ratio, 1.5),
     row(`the same, pressed to ${Math.round(rate)} frames/s`, `≤ 1.5 × ${limitText} flat out`,
-      `${us(pressed)}, ${times(pressedRatio)} ${us(flatOut)}`, pressedRatio, 1.5),
+      `${us(pressed)}, ${times(pressedRatio)} ${us(flatOut)}; p99 ${ms(p99)}`, pressedRatio, 1.5),
   ];
 }
 

@@ -198,8 +198,8 @@ ${targetTable(results)}
 ${troubleSection(troubles)}
 ## What is counted
 
-- **CPU a delivered packet** is the server process's user and system time (\`/proc/PID/stat\`) over the time that is
-  measured, divided by the packets that the players got and opened. It has everything in it: reading the publisher,
+- **CPU a delivered packet** is the server process's user and system time (of \`/proc/PID/stat\` and its threads'
+  \`schedstat\` what says more) over the time that is measured, divided by the packets that the players got and opened. It has everything in it: reading the publisher,
   RTCP, STUN, timers, and the kernel's TCP, of which loopback does the receiver's half, too, in the sender's time.
   What the server needs with idle sessions or with none is not taken off; it is in the table of peers.
 - **CPU a session** is the same over sessions that are opened (HTTP, SDP, ICE, DTLS), and, where it is said, ended
@@ -211,7 +211,8 @@ ${troubleSection(troubles)}
   call a receiver, and does nothing else. *Flat out* its caches are warm, and the process that reads hardly ever
   sleeps; *at the stream's pace* each frame begins cold and wakes its reader, which costs a multiple. A server
   that sends 25 frames a second is compared with a loop that does; pressed to most of its core, with the loop flat
-  out. The first is the limit at that load, the second is the limit of the machine.
+  out. The first is the limit at that load, the second is the limit of the machine; a server that falls behind sends more
+  with one call than the loop does, so a p99 far above the stream's own would make the second one worthless.
 - Logs are at \`warn\`.
 
 ## Against the limits
