@@ -55,7 +55,7 @@ async function measure(build, names, earlier) {
   const results = { ...earlier?.results };
   for (const name of names) Object.assign(results, await scenarios.part(name));
   const minutes = earlier?.plan.minutes ?? Math.max(Math.round((performance.now() - begin) / 60000), 1);
-  return { machine, cores, plan: { ...plan, minutes }, results, troubles };
+  return { machine, cores, plan: { ...plan, minutes }, results, troubles, again: earlier ? names : [] };
 }
 
 function write(run, directory) {

@@ -60,7 +60,7 @@ export function targetLines(results) {
     `${reached ? 'ok  ' : 'MISS'}  ${what}\n      ${figure}   (${target})`));
 }
 
-function machineTable({ machine, cores, plan }) {
+function machineTable({ machine, cores, plan, again = [] }) {
   const { versions, ...rest } = machine;
   const rows = [
     ['CPU', `${rest.cpu}, ${rest.cores} cores, ${rest.memoryGiB} GiB`],
@@ -69,6 +69,7 @@ function machineTable({ machine, cores, plan }) {
     ['versions', Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')],
     ['cores', cores ? `server on ${cores.server}, load generator on ${cores.load}` : 'not pinned: there is only one'],
     ['repetitions', `${plan.repetitions} of ${plan.seconds} s; medians, ratios within a repetition`],
+    ...(again.length > 0 ? [['measured again, later', again.join(', ')]] : []),
   ];
   return rows.map(([name, value]) => `- **${name}**: ${value}`).join('\n');
 }
@@ -182,7 +183,7 @@ function troubleSection(troubles) {
 }
 
 /* notes: Markdown that was written by hand; troubles: lines. */
-export function writeDocument({ machine, cores, plan, results, troubles, notes }) {
+export function writeDocument({ machine, cores, plan, results, troubles, again, notes }) {
   const half = halfLoad(results.sweep.rtctcp);
   return `# Performance
 
@@ -190,7 +191,7 @@ export function writeDocument({ machine, cores, plan, results, troubles, notes }
 [interop/bench/notes.md](../interop/bench/notes.md). Packets are RTP of 1,000 octets, SRTP is AEAD_AES_128_GCM, all
 goes over loopback TCP, and the server has one worker where nothing else is said.
 
-${machineTable({ machine, cores, plan })}
+${machineTable({ machine, cores, plan, again })}
 
 ## What was to be reached
 
