@@ -13,8 +13,8 @@ typedef struct RtcFreeBlock {
 _Static_assert(RTC_BLOCK_LEN_MIN << (RTC_BLOCK_CLASSES - 1) == RTC_BLOCK_LEN_MAX,
                "a class for each power of two");
 
-void rtc_block_pool_init(RtcBlockPool *pool) {
-  *pool = (RtcBlockPool){0};
+void rtc_block_pool_init(RtcBlockPool *pool, void (*on_kept)(void *arg), void *arg) {
+  *pool = (RtcBlockPool){.on_kept = on_kept, .arg = arg};
 }
 
 static size_t len_of(size_t class) {
@@ -73,6 +73,8 @@ void rtc_block_pool_give(RtcBlockPool *pool, void *given, size_t len) {
   blocks->free_count++;
   pool->lent_octets -= len_of(class);
   pool->kept_octets += len_of(class);
+  if (pool->kept_octets == len_of(class) && pool->on_kept)
+    pool->on_kept(pool->arg);
 }
 
 bool rtc_block_pool_trim(RtcBlockPool *pool) {
@@ -90,5 +92,5 @@ void rtc_block_pool_finish(RtcBlockPool *pool) {
   for (size_t class = 0; class < RTC_BLOCK_CLASSES; class ++)
     while (pool->classes[class].free)
       free(pop(pool, class));
-  rtc_block_pool_init(pool);
+  rtc_block_pool_init(pool, pool->on_kept, pool->arg);
 }

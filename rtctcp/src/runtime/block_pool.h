@@ -26,9 +26,13 @@ typedef struct RtcBlockPool {
   size_t lent_octets;
   size_t kept_octets; /* free, for the next one who takes */
   uint64_t made;      /* blocks that came from malloc */
+  void (*on_kept)(void *arg);
+  void *arg; /* borrowed: on_kept's */
 } RtcBlockPool;
 
-void rtc_block_pool_init(RtcBlockPool *pool);
+/* on_kept  the pool keeps something from here on, where it kept nothing: trim it in a while; may be
+ *          NULL */
+void rtc_block_pool_init(RtcBlockPool *pool, void (*on_kept)(void *arg), void *arg);
 /* Frees what is kept; all that was taken must have been given back. Fine twice. */
 void rtc_block_pool_finish(RtcBlockPool *pool);
 
@@ -40,7 +44,7 @@ void *rtc_block_pool_take(RtcBlockPool *pool, size_t len);
 void rtc_block_pool_give(RtcBlockPool *pool, void *block, size_t len);
 
 /* Frees what nobody needed since the last trim: the load has become less. Call it now and then.
- * returns  it still keeps something: call again */
+ * returns  it still keeps something: call again; otherwise on_kept tells when to */
 bool rtc_block_pool_trim(RtcBlockPool *pool);
 
 #endif

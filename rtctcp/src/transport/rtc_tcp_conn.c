@@ -67,7 +67,6 @@ static void flush(void *arg) {
   tcp->blocked = error == RTC_ERROR_AGAIN;
   if (tcp->blocked)
     adjust_to_path(tcp);
-  rtc_shard_used_pool(tcp->shard);
   rtc_io_set_interest(&tcp->io, RTC_IO_READABLE | (tcp->blocked ? RTC_IO_WRITABLE : 0u));
   if (!error || error == RTC_ERROR_AGAIN)
     return;

@@ -6,6 +6,29 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* -- The pool -- */
+
+/* What was not needed in a whole interval is given back, so a peak is kept for two at most. */
+#define TRIM_INTERVAL_US (2 * RTC_US_PER_S)
+
+static void start_trim(RtcShard *shard) {
+  rtc_timer_start(&shard->trim, rtc_worker_now(shard->worker) + TRIM_INTERVAL_US);
+}
+
+static void trim_pool(void *arg) {
+  RtcShard *shard = arg;
+  if (rtc_block_pool_trim(&shard->pool))
+    start_trim(shard);
+}
+
+static void note_kept(void *arg) {
+  RtcShard *shard = arg;
+  if (shard->state == RTC_SHARD_STATE_CLOSE && !rtc_timer_running(&shard->trim))
+    start_trim(shard);
+}
+
+/* -- Making -- */
+
 RtcError rtc_shard_init(RtcShard *shard, RtcServer *server, RtcWorker *worker, unsigned index,
                         const RtcServerSettings *settings, const RtcDtlsContext *dtls,
                         size_t listener_count) {
@@ -15,7 +38,7 @@ RtcError rtc_shard_init(RtcShard *shard, RtcServer *server, RtcWorker *worker, u
                       .settings = settings,
                       .dtls = dtls,
                       .listener_count = listener_count};
-  rtc_block_pool_init(&shard->pool);
+  rtc_block_pool_init(&shard->pool, note_kept, shard);
   rtc_registry_init(&shard->registry);
   rtc_load_init(&shard->load, rtc_clock_now_us());
   rtc_admission_init(&shard->admission, settings->unauthenticated_max,
@@ -41,26 +64,6 @@ void rtc_shard_finish(RtcShard *shard) {
 static void set_state(RtcShard *shard, RtcShardState state) {
   assert(state == shard->state + 1); /* there is one way, and no way back */
   shard->state = state;
-}
-
-/* -- The pool -- */
-
-/* What was not needed in a whole interval is given back, so a peak is kept for two at most. */
-#define TRIM_INTERVAL_US (10 * RTC_US_PER_S)
-
-static void start_trim(RtcShard *shard) {
-  rtc_timer_start(&shard->trim, rtc_worker_now(shard->worker) + TRIM_INTERVAL_US);
-}
-
-static void trim_pool(void *arg) {
-  RtcShard *shard = arg;
-  if (rtc_block_pool_trim(&shard->pool))
-    start_trim(shard);
-}
-
-void rtc_shard_used_pool(RtcShard *shard) {
-  if (shard->state == RTC_SHARD_STATE_CLOSE && !rtc_timer_running(&shard->trim))
-    start_trim(shard);
 }
 
 /* -- Starting -- */

@@ -60,7 +60,7 @@ typedef struct RtcShard {
   struct RtcListener **listeners; /* owned: an array, and what is in it; see listener.h */
   size_t listener_count;
   RtcBlockPool pool; /* of what waits to be sent */
-  RtcTimer trim;     /* gives the pool's surplus back; runs as long as there may be one */
+  RtcTimer trim;     /* gives the pool's surplus back; runs as long as it keeps something */
   RtcServerStats stats;
   RtcLoad load;
   RtcWorkerHolder holder;
@@ -88,9 +88,6 @@ void rtc_shard_finish(RtcShard *shard);
  * fds     listener_count listening sockets: owned from here on, whatever is returned
  * Errors: NO_MEMORY, CLOSED, SYSTEM: nothing runs, and rtc_server_let_go is not called */
 RTC_MUST_CHECK RtcError rtc_shard_start(RtcShard *shard, const int *fds);
-
-/* Something was taken of the pool: see to it that its surplus is given back in time. */
-void rtc_shard_used_pool(RtcShard *shard);
 
 /* Closes the listeners and every session; rtc_server_let_go is called when the last object
  * has gone. On the worker's thread; fine twice. */

@@ -12,9 +12,16 @@
 
 #define COUNT 50
 
+static int kept; /* calls of on_kept */
+
+static void count_kept(void *arg) {
+  ++*(int *)arg;
+}
+
 static int setup(void **state) {
   static RtcBlockPool pool;
-  rtc_block_pool_init(&pool);
+  rtc_block_pool_init(&pool, count_kept, &kept);
+  kept = 0;
   *state = &pool;
   return 0;
 }
@@ -104,6 +111,21 @@ static void surplus_is_given_back(void **state) {
   assert_int_equal(pool->kept_octets, 0);
 }
 
+/* Who trims is told when there is something to trim: also of what comes back after the last trim
+ * has found nothing. */
+static void first_kept_block_is_told(void **state) {
+  RtcBlockPool *pool = *state;
+  void *blocks[COUNT];
+  take(pool, blocks, COUNT, 256);
+  assert_false(rtc_block_pool_trim(pool));
+  assert_int_equal(kept, 0);
+  give(pool, blocks, COUNT, 256);
+  assert_int_equal(kept, 1);
+  take(pool, blocks, COUNT, 256);
+  give(pool, blocks, COUNT, 256);
+  assert_int_equal(kept, 2);
+}
+
 /* What is too long to be kept is given back at once. */
 static void long_blocks_are_not_kept(void **state) {
   RtcBlockPool *pool = *state;
@@ -123,6 +145,7 @@ int main(void) {
       TEST(blocks_are_told_apart),
       TEST(steady_load_keeps_its_blocks),
       TEST(surplus_is_given_back),
+      TEST(first_kept_block_is_told),
       TEST(long_blocks_are_not_kept),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

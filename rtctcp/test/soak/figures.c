@@ -61,7 +61,8 @@ uint64_t soak_tcp_conns_in_disposal(const SoakFigures *figures) {
 bool soak_figures_idle(const SoakFigures *figures, const SoakFigures *idle) {
   const RtcServerStats *stats = &figures->server;
   return stats->connections.live == 0 && stats->tcp_conns.live == 0 &&
-         stats->unauthenticated == 0 && figures->sources == 0 && figures->consumers == 0 &&
+         stats->unauthenticated == 0 && stats->pool_lent_octets == 0 &&
+         stats->pool_kept_octets == 0 && figures->sources == 0 && figures->consumers == 0 &&
          figures->coroutines == idle->coroutines && figures->descriptors == idle->descriptors;
 }
 

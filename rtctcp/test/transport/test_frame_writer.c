@@ -46,7 +46,7 @@ static int setup(void **state) {
   bench->fd = fds[0];
   bench->peer = fds[1];
   bench->stream = malloc(STREAM_MAX);
-  rtc_block_pool_init(&bench->pool);
+  rtc_block_pool_init(&bench->pool, NULL, NULL);
   rtc_frame_writer_init(&bench->writer, &bench->pool, CAP);
   *state = bench;
   return setsockopt(bench->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);

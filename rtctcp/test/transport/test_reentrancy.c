@@ -211,7 +211,7 @@ static void writer_is_flushed_inside_its_own_flush(void **state) {
   static uint8_t chunk[65536], got[65536];
   size_t len = 0, control = 0, media = 0;
   RtcError error = RTC_ERROR_AGAIN;
-  rtc_block_pool_init(&nest.pool);
+  rtc_block_pool_init(&nest.pool, NULL, NULL);
   rtc_frame_writer_init(&nest.writer, &nest.pool, 1024);
   assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, nest.fds), 0);
   for (int turn = 0; turn < 10 && error == RTC_ERROR_AGAIN; turn++) {
@@ -251,7 +251,7 @@ static void last_word_of_an_empty_fill_goes_out(void **state) {
   (void)state;
   Nest nest = {.filled = false};
   uint8_t chunk[4096], got[64];
-  rtc_block_pool_init(&nest.pool);
+  rtc_block_pool_init(&nest.pool, NULL, NULL);
   rtc_frame_writer_init(&nest.writer, &nest.pool, 1024);
   assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, nest.fds), 0);
   assert_int_equal(

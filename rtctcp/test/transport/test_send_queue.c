@@ -82,7 +82,7 @@ static int setup_with(void **state, const RtcSendLimits *limits) {
     return -1;
   bench->now_us = 1000 * RTC_US_PER_S;
   bench->payload_len = 100;
-  rtc_block_pool_init(&bench->pool);
+  rtc_block_pool_init(&bench->pool, NULL, NULL);
   rtc_send_queue_init(&bench->queue, limits, &bench->pool, &bench->stats);
   make_srtp(bench);
   bench->audio = add_stream(bench, RTC_MEDIA_AUDIO, 0xaaaa0001, 111);

@@ -132,7 +132,7 @@ static void empty_ring_is_filtered(void **state) {
 
 static int setup(void **state) {
   static RtcBlockPool pool;
-  rtc_block_pool_init(&pool);
+  rtc_block_pool_init(&pool, NULL, NULL);
   *state = &pool;
   return 0;
 }
