@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VISIT_TICK_MS   20
+#define VISIT_TICK_MS   5
 #define VISIT_ROUND_MS  500 /* each session is visited once in it */
 #define TIMEOUT_SPARE_S 60  /* beyond a stall: on this side no session may end for it */
 

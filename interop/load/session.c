@@ -133,11 +133,15 @@ void session_hand_over(Session *session, const HttpAnswer *answer, void (*take)(
 
 /* ---- DELETE ---------------------------------------------------------------------------------- */
 
+static void put_in_list(Session *session, size_t index) {
+  session->index = index;
+  session->worker->sessions[index] = session;
+}
+
 static void remove_from_list(Session *session) {
   CrewWorker *worker = session->worker;
   Session *last = worker->sessions[--worker->session_count];
-  last->index = session->index;
-  worker->sessions[last->index] = last;
+  put_in_list(last, session->index);
 }
 
 static void finish(Session *session) {
@@ -197,6 +201,14 @@ void session_end(Session *session) {
 
 /* ---- The beginning --------------------------------------------------------------------------- */
 
+/* Pseudo-random, and the same in every run. */
+static size_t any_place(size_t places) {
+  const uint32_t golden_ratio = 2654435769u;
+  return (size_t)((uint32_t)places * golden_ratio >> 8) % places;
+}
+
+/* At any place, as visits go along the list: publishers, which are opened first, would send their
+ * reports at once, each to be sent on to all its players. */
 static bool add_to_list(Session *session) {
   CrewWorker *worker = session->worker;
   if (worker->session_count == worker->session_cap) {
@@ -207,8 +219,10 @@ static bool add_to_list(Session *session) {
     worker->sessions = grown;
     worker->session_cap = cap;
   }
-  session->index = worker->session_count;
-  worker->sessions[worker->session_count++] = session;
+  size_t last = worker->session_count++, place = any_place(worker->session_count);
+  if (place != last)
+    put_in_list(worker->sessions[place], last);
+  put_in_list(session, place);
   return true;
 }
 

@@ -9,7 +9,7 @@
 /* -- The pool -- */
 
 /* What was not needed in a whole interval is given back, so a peak is kept for two at most. */
-#define TRIM_INTERVAL_US (2 * RTC_US_PER_S)
+#define TRIM_INTERVAL_US (5 * RTC_US_PER_S)
 
 static void start_trim(RtcShard *shard) {
   rtc_timer_start(&shard->trim, rtc_worker_now(shard->worker) + TRIM_INTERVAL_US);
