@@ -46,8 +46,8 @@ static bool set_names(X509 *certificate) {
 
 /* NULL: the error queue says why. X509_sign of OpenSSL 3.0 returns -1, for a signature of as many
  * octets, when it has no memory to encode what ECDSA has computed. */
-static X509 *self_signed(EVP_PKEY *key) {
-  X509 *certificate = X509_new();
+static X509 *self_signed(OSSL_LIB_CTX *libctx, EVP_PKEY *key) {
+  X509 *certificate = X509_new_ex(libctx, NULL);
   if (certificate && X509_set_version(certificate, X509_VERSION_3) && set_serial(certificate) &&
       set_names(certificate) && X509_gmtime_adj(X509_getm_notBefore(certificate), NOT_BEFORE_S) &&
       X509_gmtime_adj(X509_getm_notAfter(certificate), NOT_AFTER_S) &&
@@ -57,13 +57,13 @@ static X509 *self_signed(EVP_PKEY *key) {
   return NULL;
 }
 
-static bool make_certificate(RtcDtlsContext *context) {
+static bool make_certificate(RtcDtlsContext *context, OSSL_LIB_CTX *libctx) {
   bool ok = false;
   X509 *certificate = NULL;
-  EVP_PKEY *key = EVP_EC_gen("P-256");
+  EVP_PKEY *key = EVP_PKEY_Q_keygen(libctx, NULL, "EC", "P-256");
   if (!key)
     return false;
-  certificate = self_signed(key);
+  certificate = self_signed(libctx, key);
   if (!certificate)
     goto free_key;
   ok = SSL_CTX_use_certificate(context->ssl_ctx, certificate) == 1 &&
@@ -98,8 +98,10 @@ RtcError rtc_dtls_context_new(RtcDtlsContext **context, const RtcLog *log) {
     return RTC_ERROR_NO_MEMORY;
   rtc_dtls_clear_library_error();
   made->bio_method = rtc_dtls_bio_method_new();
-  made->ssl_ctx = SSL_CTX_new(DTLS_method());
-  if (made->bio_method && made->ssl_ctx && configure(made->ssl_ctx) && make_certificate(made)) {
+  OSSL_LIB_CTX *libctx = rtc_dtls_libctx();
+  made->ssl_ctx = SSL_CTX_new_ex(libctx, NULL, DTLS_method());
+  if (made->bio_method && made->ssl_ctx && configure(made->ssl_ctx) &&
+      make_certificate(made, libctx)) {
     *context = made;
     return RTC_OK;
   }

@@ -11,6 +11,9 @@
 #ifndef MADV_GUARD_INSTALL /* Linux 6.13; Debian 12's headers are older */
 #define MADV_GUARD_INSTALL 102
 #endif
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
 
 enum {
   /* Instrumented frames are several times larger. */
@@ -41,6 +44,10 @@ void rtc_stack_pool_init(RtcStackPool *pool, size_t stack_size) {
   };
 }
 
+static size_t kept_size(const RtcStackPool *pool) {
+  return round_up(KEPT_SIZE, pool->page_size);
+}
+
 /* The mapping of a stack, its guard included, begins here. */
 static char *base_of(const RtcStackPool *pool, const RtcStack *stack) {
   return (char *)stack->low - pool->page_size;
@@ -69,6 +76,11 @@ static RtcStack *map_stack(RtcStackPool *pool) {
     munmap(base, total);
     return NULL;
   }
+
+  /* One call instead of a fault for each page, of which a virtual machine makes much. An old kernel
+   * refuses, and they come when they are touched. */
+  size_t kept = kept_size(pool);
+  (void)madvise(base + total - kept, kept, MADV_POPULATE_WRITE);
 
   size_t size = pool->mapping_size - round_up(sizeof(RtcStack), 64);
   RtcStack *stack = (RtcStack *)(void *)(base + pool->page_size + size);
@@ -148,7 +160,7 @@ void rtc_stack_pool_give(RtcStackPool *pool, RtcStack *stack) {
     return;
   }
 
-  size_t kept = round_up(KEPT_SIZE, pool->page_size);
+  size_t kept = kept_size(pool);
   char *keep_from = (char *)stack->low + pool->mapping_size - kept;
   if (kept < pool->mapping_size && lowest < keep_from)
     (void)madvise(stack->low, (size_t)(keep_from - (char *)stack->low), MADV_DONTNEED);

@@ -138,6 +138,34 @@ static void pair_connects_with_equal_keys(void **state) {
   assert_memory_not_equal(a.send, a.receive, a.len);
 }
 
+/* Peers' certificates are of EC keys nearly always, of RSA keys now and then; what we offer of
+ * groups and suites is really there. */
+static void peers_of_every_kind_connect(void **state) {
+  static const DtlsPeerConfig kinds[] = {
+      {.curve = "P-256", .groups = "X25519:P-256"},
+      {.curve = "P-256", .groups = "P-256"},
+      {.curve = "P-384", .groups = "P-384:P-256"},
+      {.rsa_bits = 2048, .groups = "X25519:P-256"},
+      {.rsa_bits = 3072, .groups = "P-256"},
+      {.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"},
+      {.ciphers = "ECDHE-ECDSA-CHACHA20-POLY1305"},
+      {.rsa_bits = 2048, .ciphers = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256"},
+      {.rsa_bits = 2048, .ciphers = "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384"},
+      {.rsa_bits = 2048, .ciphers = "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-CHACHA20-POLY1305"},
+  };
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    for (int role = 0; role < 2; role++) {
+      DtlsPeerConfig config = kinds[i];
+      config.profiles = GCM_128;
+      DtlsSide *side =
+          make_side_and_peer(role ? RTC_DTLS_ROLE_SERVER : RTC_DTLS_ROLE_CLIENT, config);
+      talk_to_peer(side);
+      assert_int_equal(rtc_dtls_state(side->dtls), RTC_DTLS_STATE_CONNECTED);
+      finish(state);
+    }
+  }
+}
+
 typedef struct ProfileCase {
   const char *offer;
   RtcSrtpProfile as_server; /* what we choose */
@@ -486,6 +514,7 @@ int main(void) {
       cmocka_unit_test_teardown(own_fingerprint_is_a_sha_256_of_this_context_alone, finish),
       cmocka_unit_test_teardown(own_certificate_is_sane, finish),
       cmocka_unit_test_teardown(pair_connects_with_equal_keys, finish),
+      cmocka_unit_test_teardown(peers_of_every_kind_connect, finish),
       cmocka_unit_test_teardown(srtp_profile_is_chosen_by_our_order, finish),
       cmocka_unit_test_teardown(no_common_srtp_profile_fails_the_handshake, finish),
       cmocka_unit_test_teardown(older_version_fails_the_handshake, finish),

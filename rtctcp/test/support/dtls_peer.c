@@ -47,8 +47,9 @@ static int add_padding(SSL *ssl, unsigned type, const unsigned char **out, size_
   return *len > 0;
 }
 
-static void make_certificate(DtlsPeer *peer) {
-  EVP_PKEY *key = EVP_EC_gen("P-256");
+static void make_certificate(DtlsPeer *peer, const DtlsPeerConfig *config) {
+  EVP_PKEY *key = config->rsa_bits > 0 ? EVP_RSA_gen(config->rsa_bits)
+                                       : EVP_EC_gen(config->curve ? config->curve : "P-256");
   peer->certificate = X509_new();
   assert_non_null(key);
   X509_gmtime_adj(X509_getm_notBefore(peer->certificate), 0);
@@ -70,8 +71,10 @@ static void configure(DtlsPeer *peer, const DtlsPeerConfig *config) {
   SSL_CTX_set_info_callback(peer->ctx, note_alert);
   if (config->ciphers)
     assert_int_equal(SSL_CTX_set_cipher_list(peer->ctx, config->ciphers), 1);
+  if (config->groups)
+    assert_int_equal(SSL_CTX_set1_groups_list(peer->ctx, config->groups), 1);
   if (!config->has_no_certificate || config->is_server)
-    make_certificate(peer);
+    make_certificate(peer, config);
   if (config->profiles)
     assert_int_equal(SSL_CTX_set_tlsext_use_srtp(peer->ctx, config->profiles), 0);
   if (config->hello_padding > 0)

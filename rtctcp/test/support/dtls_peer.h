@@ -15,6 +15,9 @@ typedef struct DtlsPeerConfig {
   bool is_server;
   const char *profiles;    /* of SRTP, in OpenSSL's words; NULL: no use_srtp */
   const char *ciphers;     /* in OpenSSL's words; NULL: OpenSSL's own list */
+  const char *groups;      /* likewise */
+  const char *curve;       /* of the certificate's key; NULL: P-256 */
+  unsigned rsa_bits;       /* that is an RSA key, of this size; 0: it is none */
   long mtu;                /* 0: 1200 [octets] */
   size_t hello_padding;    /* an unknown extension of this size in the ClientHello [octets] */
   bool has_no_certificate; /* client: answers the request with none */
