@@ -27,19 +27,24 @@
 #define FRAME_CAP      (RTC_FRAME_HEADER_LEN + PACKET_CAP)
 #define RTP_HEADER_LEN 12
 #define PACKETS_MAX    10
-#define RECEIVERS_MAX  200
+#define RECEIVERS_MAX  5000
 #define READ_LEN       ((size_t)256 * 1024)
 #define WARM_UP        10 /* a tenth of the time */
 #define NS_PER_S       1000000000LL
 
 typedef struct Work {
   const char *name;
-  unsigned receivers;
-  unsigned packets; /* of a frame, sent to each receiver with one call */
-  unsigned rate;    /* when paced [frames/s] */
+  unsigned streams;   /* their frames take turns */
+  unsigned receivers; /* of each stream */
+  unsigned packets;   /* of a frame, sent to each receiver with one call */
+  unsigned rate;      /* of each stream, when paced [frames/s] */
 } Work;
 
-static const Work works[] = {{"frames", 50, PACKETS_MAX, 25}, {"single", RECEIVERS_MAX, 1, 125}};
+/* few and many send as many packets a second in all: what it costs that they go to more conns. */
+static const Work works[] = {{"frames", 1, 50, PACKETS_MAX, 25},
+                             {"single", 1, 200, 1, 125},
+                             {"few", 1, 100, 1, 200},
+                             {"many", 50, 100, 1, 4}};
 
 typedef struct Receiver {
   int fd;        /* owned */
@@ -52,8 +57,13 @@ typedef struct Sender {
   Receiver receivers[RECEIVERS_MAX];
   uint8_t packets[PACKETS_MAX][PACKET_LEN]; /* as they came from the publisher */
   uint8_t chunk[PACKETS_MAX * FRAME_CAP];
+  unsigned next_stream; /* whose frame is the next */
   uint64_t octets_sent;
 } Sender;
+
+static unsigned receivers_of(const Work *work) {
+  return work->streams * work->receivers;
+}
 
 typedef struct Figures {
   uint64_t packets;
@@ -194,8 +204,8 @@ static Readers open_conns(Sender *sender, const Options *options) {
       listen(listener, RECEIVERS_MAX) != 0 ||
       getsockname(listener, (struct sockaddr *)&address, &len) != 0)
     fail("listen");
-  Readers readers = start_readers(&address, sender->work->receivers, options->peer_core);
-  for (unsigned i = 0; i < sender->work->receivers; i++) {
+  Readers readers = start_readers(&address, receivers_of(sender->work), options->peer_core);
+  for (unsigned i = 0; i < receivers_of(sender->work); i++) {
     int fd = accept(listener, NULL, NULL);
     if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0)
       fail("accept");
@@ -206,7 +216,7 @@ static Readers open_conns(Sender *sender, const Options *options) {
 }
 
 static void close_conns(Sender *sender) {
-  for (unsigned i = 0; i < sender->work->receivers; i++) {
+  for (unsigned i = 0; i < receivers_of(sender->work); i++) {
     close(sender->receivers[i].fd);
     rtc_srtp_destroy(sender->receivers[i].srtp);
   }
@@ -241,10 +251,12 @@ static void send_all(int fd, const uint8_t *data, size_t len) {
 }
 
 static void send_frame(Sender *sender) {
-  for (unsigned i = 0; i < sender->work->receivers; i++) {
-    Receiver *receiver = &sender->receivers[i];
+  const Work *work = sender->work;
+  Receiver *first = &sender->receivers[sender->next_stream * work->receivers];
+  sender->next_stream = (sender->next_stream + 1) % work->streams;
+  for (Receiver *receiver = first; receiver < first + work->receivers; receiver++) {
     size_t len = 0;
-    for (unsigned j = 0; j < sender->work->packets; j++)
+    for (unsigned j = 0; j < work->packets; j++)
       len += put_packet(receiver, sender->packets[j], sender->chunk + len);
     send_all(receiver->fd, sender->chunk, len);
     sender->octets_sent += len;
@@ -330,13 +342,14 @@ static void print_figures(const Options *options, const char *way, const Figures
 
 static void run_work(const Work *work, const Options *options) {
   Figures flat_out = measure(work, 0, options);
-  Figures paced = measure(work, work->rate, options);
+  Figures paced = measure(work, work->rate * work->streams, options);
   if (options->json)
-    printf(",\"%s\":{\"receivers\":%u,\"packets_per_frame\":%u,\"frames_per_s\":%u", work->name,
-           work->receivers, work->packets, work->rate);
+    printf(",\"%s\":{\"streams\":%u,\"receivers\":%u,\"packets_per_frame\":%u,\"frames_per_s\":%u",
+           work->name, work->streams, work->receivers, work->packets, work->rate);
   else
-    printf("%s: %u packet%s of %zu octets a send, %u receivers, paced at %u/s\n", work->name,
-           work->packets, work->packets == 1 ? "" : "s", PACKET_LEN, work->receivers, work->rate);
+    printf("%s: %u packet%s of %zu octets a send, %u stream%s of %u receivers, paced at %u/s\n",
+           work->name, work->packets, work->packets == 1 ? "" : "s", PACKET_LEN, work->streams,
+           work->streams == 1 ? "" : "s", work->receivers, work->rate);
   print_figures(options, "flat_out", &flat_out);
   print_figures(options, "paced", &paced);
   if (options->json)
@@ -373,8 +386,10 @@ static bool read_options(Options *options, int argc, char **argv) {
 int main(int argc, char **argv) {
   Options options = {.seconds = 3, .core = -1, .peer_core = -1};
   if (!read_options(&options, argc, argv)) {
-    fprintf(stderr, "usage: bench_limits [--json] [--work frames|single] [--seconds S] [--core N]\n"
-                    "                    [--peer-core N]\n");
+    fprintf(
+        stderr,
+        "usage: bench_limits [--json] [--work frames|single|few|many] [--seconds S] [--core N]\n"
+        "                    [--peer-core N]\n");
     return 2;
   }
   pin(options.core);
