@@ -43,13 +43,18 @@ static RtcError open_another(int *fd, int first, RtcAddress *address, const char
   return error == RTC_ERROR_UNSUPPORTED ? rtc_listener_share(fd, first) : error;
 }
 
-/* The first worker's socket fixes the port, if any free one will do. UNSUPPORTED may be about the
- * congestion control, too: then the second attempt says so again. */
+/* The first worker's socket fixes the port, if any free one will do. It is bound alone first: with
+ * SO_REUSEPORT a port would be free that another server of this user serves. UNSUPPORTED may be
+ * about the congestion control, too: then the first attempt says so. */
 static RtcError open_first(RtcServer *server, int *fd, RtcAddress *address,
                            const char *congestion) {
-  bool shared = server->shard_count > 1 && !server->no_reuse_port;
-  RtcError error = rtc_listener_open(fd, address, shared, congestion);
-  if (error != RTC_ERROR_UNSUPPORTED || !shared)
+  RtcError error = rtc_listener_open(fd, address, false, congestion);
+  if (error || server->shard_count == 1 || server->no_reuse_port)
+    return error;
+  close(*fd);
+  *fd = -1;
+  error = rtc_listener_open(fd, address, true, congestion);
+  if (error != RTC_ERROR_UNSUPPORTED)
     return error;
   server->no_reuse_port = true;
   return rtc_listener_open(fd, address, false, congestion);

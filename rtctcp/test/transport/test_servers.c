@@ -124,6 +124,20 @@ static void unusable_addresses_are_refused(void **state) {
   end_worker(worker);
 }
 
+/* The workers of one server share its port; two servers never do, be they of the same user. */
+static void servers_of_several_workers_do_not_share_a_port(void **state) {
+  (void)state;
+  RtcWorker *workers[2] = {start_worker(), start_worker()};
+  RtcServer *server = start_server(workers, 2), *second = NULL;
+  char taken[32];
+  snprintf(taken, sizeof taken, "127.0.0.1:%u", rtc_server_port(server, 0));
+  assert_int_equal(make_server(&second, workers, 2, taken, NULL), RTC_ERROR_ADDRESS_IN_USE);
+  assert_int_equal(make_server(&second, workers, 1, taken, NULL), RTC_ERROR_ADDRESS_IN_USE);
+  end_server(server);
+  for (size_t i = 0; i < COUNT_OF(workers); i++)
+    end_worker(workers[i]);
+}
+
 /* A server may be closed before its workers have heard of it. */
 static void server_may_be_closed_at_once(void **state) {
   (void)state;
@@ -218,6 +232,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(unusable_addresses_are_refused),
       CASE(server_may_be_closed_at_once),
+      CASE(servers_of_several_workers_do_not_share_a_port),
       CASE(server_may_be_closed_after_its_workers),
       CASE(closed_server_is_not_touched_by_a_stopping_worker),
   };
