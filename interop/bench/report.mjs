@@ -131,10 +131,14 @@ function growthTable(results) {
 }
 
 function thinningTable({ thinning }) {
-  return table(['players', 'packets/s to each', 'CPU a packet [µs]', 'server'], thinning.points.map(({ sessions, result }) => {
-    const { server } = phase(result);
-    return [short(sessions), short(result.options.rate), us(server.cpu_us_per_packet), percent(server.cpu_share)];
-  }));
+  const loops = { 100: thinning.limit.few, 5000: thinning.limit.many };
+  const loop = (sessions, way) => (loops[sessions] ? us(loops[sessions][way].cpu_ns_per_packet / 1000) : '–');
+  return table(['players', 'packets/s to each', 'CPU a packet [µs]', 'server', 'the bare loop', 'flat out'],
+    thinning.points.map(({ sessions, result }) => {
+      const { server } = phase(result);
+      return [short(sessions), short(result.options.rate), us(server.cpu_us_per_packet), percent(server.cpu_share),
+        loop(sessions, 'paced'), loop(sessions, 'flat_out')];
+    }));
 }
 
 function sweepTable({ sweep }) {
@@ -203,8 +207,8 @@ ${troubleSection(troubles)}
   \`schedstat\` what says more) over the time that is measured, divided by the packets that the players got and opened. It has everything in it: reading the publisher,
   RTCP, STUN, timers, and the kernel's TCP, of which loopback does the receiver's half, too, in the sender's time.
   What the server needs with idle sessions or with none is not taken off; it is in the table of peers.
-- **CPU a session** is the same over sessions that are opened (HTTP, SDP, ICE, DTLS), and, where it is said, ended
-  (DELETE).
+- **CPU a session** is the same over sessions that are opened (HTTP, SDP, ICE, DTLS) by a server that has had as many
+  before, and, where it is said, ended (DELETE).
 - **Memory a session** is the growth of RSS from few sessions to many, divided by their number.
 - **Latency** is from before a publisher's frame is protected to after a player's packet is opened, in the load
   generator: its own work and its waiting for its core are in it.
@@ -240,7 +244,8 @@ the more players there are, the more packets.
 ${growthTable(results)}
 
 The same 20,000 packets a second in all, one at a time to one worker: the more players, the fewer for each, and the more
-of the CPU is what a session costs beside its packets (its reports, its checks, its cold memory).
+of the CPU is what a session costs beside its packets (its reports, its checks, its cold memory). The bare loop has
+none of the first two.
 
 ${thinningTable(results)}
 
@@ -252,7 +257,8 @@ ${thinningTable(results)}
 
 ${sweepTable(results)}
 
-Half load is half of what would fill the server's core, reckoned from the last point that did not${half.limitedByLoad
+Half load is half of what would fill the server's core, reckoned from the last point that did not; of its
+${half.p99s.length} runs the one with the median p99 is told${half.limitedByLoad
     ? '; here it is less, for the load generator\'s own core would be full' : ''}.
 
 ## Slow readers

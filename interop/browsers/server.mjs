@@ -8,6 +8,7 @@ import { once } from 'node:events';
 
 import { until } from './check.mjs';
 
+const START_ATTEMPTS = 3;
 const START_TIMEOUT_MS = 10000;
 const LOG_LIMIT = 1 << 20; // [characters]
 
@@ -72,16 +73,19 @@ export class Server {
   /* Starts the program and waits until it answers. args come after --listen. launcher: a command that
    * becomes the program, as taskset does, so that the process is the same. */
   static async start(program, args = [], launcher = []) {
-    const port = await freePort();
-    const [command, ...rest] = [...launcher, program, '--listen', `127.0.0.1:${port}`, ...args];
-    const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const server = new Server(child, port);
-    const healthy = async () => (await request('GET', `${server.url}/healthz`)).status === 200;
-    const answer = await until(async () => server.exited || await healthy(), START_TIMEOUT_MS);
-    if (answer === true) return server;
-    server.kill();
-    const why = server.exited ? 'it has ended' : '/healthz does not answer';
-    throw new Error(`the server does not start: ${why}\n${server.log}`);
+    for (let left = START_ATTEMPTS; ; left -= 1) {
+      const port = await freePort();
+      const [command, ...rest] = [...launcher, program, '--listen', `127.0.0.1:${port}`, ...args];
+      const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+      const server = new Server(child, port);
+      const healthy = async () => (await request('GET', `${server.url}/healthz`)).status === 200;
+      const answer = await until(async () => server.exited || await healthy(), START_TIMEOUT_MS);
+      if (answer === true) return server;
+      server.kill();
+      const why = server.exited ? 'it has ended' : '/healthz does not answer';
+      /* A conn of somebody else's may have got the port since it was free. */
+      if (left <= 1 || !/in use/.test(server.log)) throw new Error(`the server does not start: ${why}\n${server.log}`);
+    }
   }
 
   /* How long each thread has been ready to run, and had no core: Map of thread to ms. */
