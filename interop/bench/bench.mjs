@@ -52,10 +52,19 @@ async function measure(build, names, earlier) {
     if (said) troubles.push(`${scenario}, ${who}: ${said}`);
   };
   const scenarios = new Scenarios(programs, plan, tell);
-  const results = { ...earlier?.results };
-  for (const name of names) Object.assign(results, await scenarios.part(name));
-  const minutes = earlier?.plan.minutes ?? Math.max(Math.round((performance.now() - begin) / 60000), 1);
-  return { machine, cores, plan: { ...plan, minutes }, results, troubles, again: earlier ? names : [] };
+  const run = { machine, cores, plan: { ...plan }, results: { ...earlier?.results }, troubles,
+    again: earlier ? names : [] };
+  for (const name of names) {
+    Object.assign(run.results, await scenarios.part(name));
+    run.plan.minutes = earlier?.plan.minutes ?? Math.max(Math.round((performance.now() - begin) / 60000), 1);
+    keep(build, run); // what has been measured is not lost with what goes wrong later
+  }
+  return run;
+}
+
+function keep(build, run) {
+  mkdirSync(path.join(build, 'bench'), { recursive: true });
+  writeFileSync(path.join(build, 'bench', 'results.json'), `${JSON.stringify(run, null, 1)}\n`);
 }
 
 function write(run, directory) {
@@ -70,7 +79,5 @@ const build = path.resolve(options.build);
 let run = options.draw && JSON.parse(readFileSync(options.draw, 'utf8'));
 if (!run || options.again) {
   run = await measure(build, options.again?.split(',') ?? PARTS, run);
-  mkdirSync(path.join(build, 'bench'), { recursive: true });
-  writeFileSync(path.join(build, 'bench', 'results.json'), `${JSON.stringify(run, null, 1)}\n`);
 }
 write(run, options.out);

@@ -41,17 +41,25 @@ static bool is_named(const OSSL_ALGORITHM *algorithm, const char *name) {
   return strncasecmp(names, name, len) == 0 && (names[len] == '\0' || names[len] == ':');
 }
 
+static size_t wanted_count(size_t index) {
+  size_t count = 0;
+  while (count < OFFERED_MAX && wanted[index].names[count])
+    count++;
+  return count;
+}
+
 static bool is_wanted(const OSSL_ALGORITHM *algorithm, size_t index) {
   const char *property = wanted[index].property;
   if (property && !strstr(algorithm->property_definition, property))
     return false;
-  for (size_t i = 0; i < OFFERED_MAX && wanted[index].names[i]; i++)
+  for (size_t i = 0; i < wanted_count(index); i++)
     if (is_named(algorithm, wanted[index].names[i]))
       return true;
   return false;
 }
 
-static void fill_offered(void) {
+/* false: this OpenSSL has not all of it, or by other names. */
+static bool fill_offered(void) {
   for (size_t i = 0; i < OPERATION_COUNT; i++) {
     int no_cache = 0;
     size_t count = 0;
@@ -60,7 +68,10 @@ static void fill_offered(void) {
     for (; all && all->algorithm_names && count < OFFERED_MAX; all++)
       if (is_wanted(all, i))
         offered[i][count++] = *all;
+    if (count != wanted_count(i))
+      return false;
   }
+  return true;
 }
 
 /* -- What OpenSSL's core calls -- */
@@ -106,12 +117,10 @@ static bool default_is_replaced(void) {
 /* The default provider lives in one of its own, so that nobody's settings of the process change. */
 static OSSL_LIB_CTX *new_libctx(void) {
   OSSL_LIB_CTX *inner = OSSL_LIB_CTX_new(), *outer = OSSL_LIB_CTX_new();
-  if (inner && outer && (default_provider = OSSL_PROVIDER_load(inner, "default"))) {
-    fill_offered();
-    if (OSSL_PROVIDER_add_builtin(outer, "rtctcp", start_provider) &&
-        OSSL_PROVIDER_load(outer, "rtctcp"))
-      return outer;
-  }
+  if (inner && outer && (default_provider = OSSL_PROVIDER_load(inner, "default")) &&
+      fill_offered() && OSSL_PROVIDER_add_builtin(outer, "rtctcp", start_provider) &&
+      OSSL_PROVIDER_load(outer, "rtctcp"))
+    return outer;
   OSSL_LIB_CTX_free(outer);
   OSSL_LIB_CTX_free(inner);
   return NULL;
