@@ -30,8 +30,8 @@ BIO *rtc_dtls_bio_new(const BIO_METHOD *method, RtcDtlsBio *ends);
 /* -- dtls_provider.c -- */
 
 /* Where handshakes take their algorithms from: one that knows a few of OpenSSL's default provider
- * only. Before 3.2 OpenSSL tries all that it knows on each peer's public key, which took more than a
- * fourth of a handshake.
+ * only. Before 3.2 OpenSSL tries all that it knows on each peer's public key, which took more
+ * than a fourth of a handshake.
  * returns  borrowed, for good; NULL, OpenSSL's own: the process has chosen other providers, or it
  *          could not be made */
 OSSL_LIB_CTX *rtc_dtls_libctx(void);
