@@ -11,7 +11,7 @@
 #define SLOPE_SESSIONS 90000 /* of fewer, the chance of what malloc can give back is more */
 /* Tables that grow with the most sessions at once, of ours and the libraries, reach their size
  * later than the first tenth of a short run. */
-#define HEAP_ALLOWANCE (64 * KIB)
+#define HEAP_ALLOWANCE (32 * KIB)
 
 void soak_report_progress(double seconds, uint64_t since, double since_seconds,
                           const SoakFigures *figures) {
