@@ -23,6 +23,7 @@ enum {
   KEPT_SIZE = 8 * 1024,
   /* 1 MiB of kept pages a worker. */
   POOLED_MAX = 128,
+  SLAB_STACKS = 16,    /* mapped with one call: 1 MiB of addresses, no memory */
   RESIDENT_BATCH = 64, /* pages asked for with one call */
 };
 
@@ -48,7 +49,12 @@ static size_t kept_size(const RtcStackPool *pool) {
   return round_up(KEPT_SIZE, pool->page_size);
 }
 
-/* The mapping of a stack, its guard included, begins here. */
+/* Of a stack, with its guard [octets] */
+static size_t size_of(const RtcStackPool *pool) {
+  return pool->page_size + pool->mapping_size;
+}
+
+/* A stack, its guard included, begins here. */
 static char *base_of(const RtcStackPool *pool, const RtcStack *stack) {
   return (char *)stack->low - pool->page_size;
 }
@@ -62,20 +68,38 @@ static int install_guard(RtcStackPool *pool, void *base) {
   return mprotect(base, pool->page_size, PROT_NONE);
 }
 
-static RtcStack *map_stack(RtcStackPool *pool) {
-  size_t total = pool->page_size + pool->mapping_size;
-  char *base = mmap(NULL, total, PROT_READ | PROT_WRITE,
+/* Room for several stacks: a system call each would be as dear as the rest of a coroutine. */
+static bool map_slab(RtcStackPool *pool) {
+  size_t size = SLAB_STACKS * size_of(pool);
+  char *slab = mmap(NULL, size, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 
-  if (base == MAP_FAILED)
+  if (slab == MAP_FAILED)
+    return false;
+  /* One touched page of a stack must not become a huge one. A kernel without huge pages refuses,
+   * which is as good. */
+  (void)madvise(slab, size, MADV_NOHUGEPAGE);
+  pool->unused = slab;
+  pool->unused_size = size;
+  return true;
+}
+
+static void unmap_unused(RtcStackPool *pool) {
+  if (pool->unused)
+    munmap(pool->unused, pool->unused_size);
+  pool->unused = NULL;
+  pool->unused_size = 0;
+}
+
+static RtcStack *new_stack(RtcStackPool *pool) {
+  if (!pool->unused && !map_slab(pool))
     return NULL;
-  /* Neighbouring stacks merge into one large mapping: one touched page must not become a huge one.
-   * A kernel without huge pages refuses, which is as good. */
-  (void)madvise(base, total, MADV_NOHUGEPAGE);
-  if (install_guard(pool, base) != 0) {
-    munmap(base, total);
+  char *base = pool->unused;
+  size_t total = size_of(pool);
+  if (install_guard(pool, base) != 0)
     return NULL;
-  }
+  pool->unused_size -= total;
+  pool->unused = pool->unused_size > 0 ? base + total : NULL;
 
   /* One call instead of a fault for each page, of which a virtual machine makes much. An old kernel
    * refuses, and they come when they are touched. */
@@ -92,7 +116,7 @@ static RtcStack *map_stack(RtcStackPool *pool) {
 
 static void unmap_stack(RtcStackPool *pool, RtcStack *stack) {
   rtc_sanitizer_stack_unmapped(stack->sanitizer_id);
-  munmap(base_of(pool, stack), pool->page_size + pool->mapping_size);
+  munmap(base_of(pool, stack), size_of(pool));
 }
 
 void rtc_stack_pool_finish(RtcStackPool *pool) {
@@ -102,6 +126,7 @@ void rtc_stack_pool_finish(RtcStackPool *pool) {
     unmap_stack(pool, stack);
   }
   pool->pooled = 0;
+  unmap_unused(pool);
 }
 
 RtcError rtc_stack_pool_take(RtcStackPool *pool, RtcStack **stack) {
@@ -111,7 +136,7 @@ RtcError rtc_stack_pool_take(RtcStackPool *pool, RtcStack **stack) {
     pool->first = taken->next;
     pool->pooled--;
   } else {
-    taken = map_stack(pool);
+    taken = new_stack(pool);
     if (!taken)
       return RTC_ERROR_NO_MEMORY;
   }

@@ -21,6 +21,8 @@ typedef struct RtcStackPool {
   size_t mapping_size; /* of a stack, without its guard [octets] */
   RtcStack *first;     /* owned: the last given is the first taken, it is warm */
   size_t pooled;       /* mapped stacks that wait */
+  char *unused;        /* owned: the rest of the last mapping, never used yet; NULL: none */
+  size_t unused_size;  /* a multiple of a stack's, with its guard [octets] */
   size_t high_water;   /* deepest use of a stack that was given [octets] */
   bool cheap_guards;   /* MADV_GUARD_INSTALL works, as far as is known */
 } RtcStackPool;
@@ -28,7 +30,8 @@ typedef struct RtcStackPool {
 /* stack_size  0: the default; else rounded up to whole pages, and to a minimum [octets] */
 void rtc_stack_pool_init(RtcStackPool *pool, size_t stack_size);
 
-/* Unmaps what is pooled; stacks still taken must have been given before. */
+/* Unmaps what is pooled, and what was never used; stacks still taken must have been given before.
+ */
 void rtc_stack_pool_finish(RtcStackPool *pool);
 
 /* Errors: NO_MEMORY */

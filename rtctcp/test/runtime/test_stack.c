@@ -9,6 +9,7 @@
 #include "runtime/sanitizer.h"
 #include "runtime/stack.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -116,6 +117,46 @@ static void pool_is_bounded(void **state) {
   assert_int_equal(pool.pooled, 0);
 }
 
+/* Stacks are mapped several at once; each has all of its own room, and its own guard. */
+static void neighbours_do_not_meet(void **state) {
+  enum { MANY = 40 };
+  RtcStackPool pool;
+  RtcStack *stacks[MANY];
+
+  (void)state;
+  rtc_stack_pool_init(&pool, 0);
+  for (size_t i = 0; i < MANY; i++) {
+    stacks[i] = take(&pool);
+    memset(stacks[i]->low, (int)i + 1, stacks[i]->size);
+  }
+  for (size_t i = 0; i < MANY; i++) {
+    const unsigned char *low = stacks[i]->low;
+    assert_int_equal(low[0], i + 1);
+    assert_int_equal(low[stacks[i]->size - 1], i + 1);
+  }
+  for (size_t i = 0; i < MANY; i += 13)
+    assert_int_equal(signal_of_write((char *)stacks[i]->low - 1), SIGSEGV);
+  for (size_t i = 0; i < MANY; i++)
+    rtc_stack_pool_give(&pool, stacks[i]);
+  rtc_stack_pool_finish(&pool);
+}
+
+/* What was mapped for the next stacks goes with the pool. */
+static void unused_room_is_unmapped(void **state) {
+  RtcStackPool pool;
+  unsigned char resident;
+
+  (void)state;
+  rtc_stack_pool_init(&pool, 0);
+  rtc_stack_pool_give(&pool, take(&pool));
+  char *unused = pool.unused;
+  assert_non_null(unused);
+  assert_int_equal(mincore(unused, pool.page_size, &resident), 0);
+  rtc_stack_pool_finish(&pool);
+  assert_int_equal(mincore(unused, pool.page_size, &resident), -1);
+  assert_int_equal(errno, ENOMEM);
+}
+
 static size_t resident_pages(const RtcStackPool *pool, const RtcStack *stack) {
   unsigned char resident[256];
   size_t pages = pool->mapping_size / pool->page_size;
@@ -203,6 +244,8 @@ int main(void) {
       cmocka_unit_test(reused_stack_keeps_its_guard),
       cmocka_unit_test(stack_is_reused),
       cmocka_unit_test(pool_is_bounded),
+      cmocka_unit_test(neighbours_do_not_meet),
+      cmocka_unit_test(unused_room_is_unmapped),
       cmocka_unit_test(pages_are_given_back),
       cmocka_unit_test(high_water_mark_is_the_deepest_use),
       cmocka_unit_test(high_water_mark_sees_past_holes),
