@@ -1,30 +1,30 @@
 /* ICE credentials: made at random, and compared with what a binding request says. */
 #include "transport/ice.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-static RtcError random_text(char *text, size_t len) {
-  /* ice-char, RFC 8839 section 5.4: 64 of them, so that 6 bits choose one. */
+/* ice-char, RFC 8839 section 5.4: 64 of them, so that 6 bits of an octet choose one. */
+static void write_text(char *text, const uint8_t *octets, size_t len) {
   static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  uint8_t octets[RTC_ICE_PWD_LEN];
-  assert(len <= sizeof octets);
-  if (getrandom(octets, len, 0) != (ssize_t)len)
-    return RTC_ERROR_SYSTEM;
   for (size_t i = 0; i < len; i++)
     text[i] = chars[octets[i] & 63];
   text[len] = '\0';
-  return RTC_OK;
 }
 
 /* The ufrag begins with its worker's number, so that any worker can tell whose a socket is. */
 static RtcError make_own(RtcIceCredentials *credentials, const RtcShard *shard) {
+  struct {
+    uint8_t ufrag[RTC_ICE_UFRAG_LEN - RTC_UFRAG_SHARD_LEN];
+    uint8_t pwd[RTC_ICE_PWD_LEN];
+  } random;
+  if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+    return RTC_ERROR_SYSTEM;
   rtc_shard_write_number(shard, credentials->ufrag);
-  RtcError error = random_text(credentials->ufrag + RTC_UFRAG_SHARD_LEN,
-                               RTC_ICE_UFRAG_LEN - RTC_UFRAG_SHARD_LEN);
-  return error ? error : random_text(credentials->pwd, RTC_ICE_PWD_LEN);
+  write_text(credentials->ufrag + RTC_UFRAG_SHARD_LEN, random.ufrag, sizeof random.ufrag);
+  write_text(credentials->pwd, random.pwd, sizeof random.pwd);
+  return RTC_OK;
 }
 
 RtcError rtc_ice_credentials_new(RtcIceCredentials **out, const RtcShard *shard,

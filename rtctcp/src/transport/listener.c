@@ -64,7 +64,7 @@ static RtcError set_congestion_control(int fd, const char *name) {
 }
 
 RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port,
-                           const char *congestion_control) {
+                           const RtcListenerOptions *options) {
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return error_of(errno);
@@ -72,7 +72,8 @@ RtcError rtc_listener_open(int *out, RtcAddress *address, bool reuse_port,
     close(fd);
     return RTC_ERROR_UNSUPPORTED;
   }
-  RtcError error = set_congestion_control(fd, congestion_control);
+  rtc_tcp_path_prepare(fd, options->notsent_lowat);
+  RtcError error = set_congestion_control(fd, options->congestion_control);
   if (!error && !prepare(fd, address))
     error = error_of(errno);
   if (error) {

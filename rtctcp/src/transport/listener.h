@@ -7,13 +7,17 @@
 
 typedef struct RtcListener RtcListener;
 
+typedef struct RtcListenerOptions {
+  const char *congestion_control; /* of what is accepted; borrowed; NULL: the system's */
+  size_t notsent_lowat;           /* of what is accepted, see tcp_path.h [octets] */
+} RtcListenerOptions;
+
 /* Opens a listening, non-blocking socket, and tells the address it was bound to.
- * reuse_port          several workers listen to the same address
- * congestion_control  of what is accepted; NULL: the system's
+ * reuse_port  several workers listen to the same address
  * Errors: ADDRESS_IN_USE, ACCESS, SYSTEM, UNSUPPORTED (reuse_port is refused, or there is no such
  *         congestion control) */
 RTC_MUST_CHECK RtcError rtc_listener_open(int *fd, RtcAddress *address, bool reuse_port,
-                                          const char *congestion_control);
+                                          const RtcListenerOptions *options);
 
 /* Another descriptor of a listening socket, for another worker. Errors: SYSTEM */
 RTC_MUST_CHECK RtcError rtc_listener_share(int *another, int fd);

@@ -250,6 +250,7 @@ RtcTcpConn *rtc_tcp_conn_make(RtcShard *shard, int fd, const RtcAddress *peer) {
   tcp->flush = (RtcTask){.run = flush, .arg = tcp};
   rtc_address_format(peer, tcp->peer_text);
   rtc_frame_reader_init(&tcp->reader, RTC_STUN_LEN_MAX);
+  rtc_tcp_path_init(&tcp->path, shard->settings->notsent_lowat);
   rtc_frame_writer_init(&tcp->writer, &shard->pool, shard->settings->notsent_lowat);
   DL_APPEND(shard->tcp_conns, tcp);
   shard->stats.tcp_conns.live++;
@@ -257,7 +258,6 @@ RtcTcpConn *rtc_tcp_conn_make(RtcShard *shard, int fd, const RtcAddress *peer) {
 }
 
 RtcError rtc_tcp_conn_watch(RtcTcpConn *tcp) {
-  rtc_tcp_path_init(&tcp->path, tcp->fd, tcp->shard->settings->notsent_lowat);
   RtcError error = rtc_io_init(&tcp->io, tcp->shard->worker, tcp->fd);
   if (!error)
     rtc_io_set_interest(&tcp->io, RTC_IO_READABLE);

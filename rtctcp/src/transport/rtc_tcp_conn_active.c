@@ -59,6 +59,7 @@ static RtcError open_socket(RtcTcpConn *tcp) {
   if (tcp->fd < 0)
     return RTC_ERROR_SYSTEM;
   tcp->shard->stats.sockets_total++;
+  rtc_tcp_path_prepare(tcp->fd, tcp->shard->settings->notsent_lowat);
   RtcError error = rtc_tcp_conn_watch(tcp);
   if (error)
     return error;

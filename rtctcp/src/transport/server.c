@@ -38,8 +38,9 @@ static const char *congestion_control(const RtcServerConfig *config, size_t list
 /* A worker's own socket on the first one's port. Where the system has no SO_REUSEPORT, or a sandbox
  * refuses it, it is another descriptor of the first one's: then all workers wake up for a conn, and
  * one of them accepts it. Either way a worker that stops takes nothing from the others. */
-static RtcError open_another(int *fd, int first, RtcAddress *address, const char *congestion) {
-  RtcError error = rtc_listener_open(fd, address, true, congestion);
+static RtcError open_another(int *fd, int first, RtcAddress *address,
+                             const RtcListenerOptions *options) {
+  RtcError error = rtc_listener_open(fd, address, true, options);
   return error == RTC_ERROR_UNSUPPORTED ? rtc_listener_share(fd, first) : error;
 }
 
@@ -47,28 +48,29 @@ static RtcError open_another(int *fd, int first, RtcAddress *address, const char
  * SO_REUSEPORT a port would be free that another server of this user serves. UNSUPPORTED may be
  * about the congestion control, too: then the first attempt says so. */
 static RtcError open_first(RtcServer *server, int *fd, RtcAddress *address,
-                           const char *congestion) {
-  RtcError error = rtc_listener_open(fd, address, false, congestion);
+                           const RtcListenerOptions *options) {
+  RtcError error = rtc_listener_open(fd, address, false, options);
   if (error || server->shard_count == 1 || server->no_reuse_port)
     return error;
   close(*fd);
   *fd = -1;
-  error = rtc_listener_open(fd, address, true, congestion);
+  error = rtc_listener_open(fd, address, true, options);
   if (error != RTC_ERROR_UNSUPPORTED)
     return error;
   server->no_reuse_port = true;
-  return rtc_listener_open(fd, address, false, congestion);
+  return rtc_listener_open(fd, address, false, options);
 }
 
 static RtcError bind_sockets(RtcServer *server, const RtcServerConfig *config, size_t listener) {
   int *first = &server->fds[listener];
   RtcAddress *address = &server->bound[listener];
-  const char *congestion = congestion_control(config, listener);
-  RtcError error = open_first(server, first, address, congestion);
+  const RtcListenerOptions options = {.congestion_control = congestion_control(config, listener),
+                                      .notsent_lowat = server->settings.notsent_lowat};
+  RtcError error = open_first(server, first, address, &options);
   for (size_t worker = 1; !error && worker < server->shard_count; worker++) {
     int *fd = &server->fds[worker * server->listener_count + listener];
     error = server->no_reuse_port ? rtc_listener_share(fd, *first)
-                                  : open_another(fd, *first, address, congestion);
+                                  : open_another(fd, *first, address, &options);
   }
   return error;
 }

@@ -18,12 +18,17 @@ static void set_option(int fd, int name, size_t value) {
   (void)setsockopt(fd, IPPROTO_TCP, name, &number, sizeof number);
 }
 
-void rtc_tcp_path_init(RtcTcpPath *path, int fd, size_t lowat_min) {
+void rtc_tcp_path_init(RtcTcpPath *path, size_t lowat_min) {
   if (lowat_min > RTC_TCP_PATH_LOWAT_MAX)
     lowat_min = RTC_TCP_PATH_LOWAT_MAX;
   *path = (RtcTcpPath){.lowat = lowat_min, .lowat_min = lowat_min};
+}
+
+void rtc_tcp_path_prepare(int fd, size_t lowat_min) {
+  RtcTcpPath path;
+  rtc_tcp_path_init(&path, lowat_min);
   set_option(fd, TCP_NODELAY, 1);
-  set_option(fd, TCP_NOTSENT_LOWAT, path->lowat);
+  set_option(fd, TCP_NOTSENT_LOWAT, path.lowat);
 }
 
 size_t rtc_tcp_path_lowat(const RtcTcpPath *path, uint64_t rate, bool limited) {

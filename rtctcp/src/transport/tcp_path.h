@@ -17,8 +17,11 @@ typedef struct RtcTcpPath {
   int64_t measured_us; /* when it was blocked first, or measured last; 0: never */
 } RtcTcpPath;
 
-/* Sets the options of a socket that is about to send. */
-void rtc_tcp_path_init(RtcTcpPath *path, int fd, size_t lowat_min);
+void rtc_tcp_path_init(RtcTcpPath *path, size_t lowat_min);
+
+/* Sets the options that a path begins with: of a socket, or of a listening one, from which what is
+ * accepted has them. */
+void rtc_tcp_path_prepare(int fd, size_t lowat_min);
 
 /* The socket took not all of what it was given. Measures the path, and tells the kernel, at most
  * once a second, and not yet the first time; who is never blocked is never measured. */

@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* After the SO_REUSEADDR of the socket that is bound alone: the first setsockopt of one that is to
- * share its port. */
-#define REUSE_PORT_CALL 2
+/* What each listening socket is set: TCP_NODELAY, TCP_NOTSENT_LOWAT, SO_REUSEADDR. */
+#define OPTIONS 3
+/* After those of the socket that is bound alone: the first setsockopt of one that is to share its
+ * port. */
+#define REUSE_PORT_CALL (OPTIONS + 1)
 
 /* A farm whose first worker's socket, or whose second one's, is refused the option. */
 static FaultCount start_refused(Farm *farm, size_t call, int error) {
@@ -41,7 +43,7 @@ static void refused_option_is_done_without(void **state) {
     Farm farm;
     FaultCount count = start_refused(&farm, REUSE_PORT_CALL, errors[i]);
     assert_int_equal(count.hits, 1);
-    assert_int_equal(count.calls, 3); /* and SO_REUSEADDR of the one socket, bound twice */
+    assert_int_equal(count.calls, 2 * OPTIONS + 1); /* the one socket was bound twice */
     for (size_t n = 0; n < 8; n++)
       serve(&farm, n % 2);
     farm_end(&farm);
@@ -52,7 +54,7 @@ static void refused_option_is_done_without(void **state) {
 static void late_refusal_is_done_without(void **state) {
   Farm farm;
   (void)state;
-  FaultCount count = start_refused(&farm, REUSE_PORT_CALL + 2, EPERM);
+  FaultCount count = start_refused(&farm, REUSE_PORT_CALL + OPTIONS + 1, EPERM);
   assert_int_equal(count.hits, 1);
   for (size_t n = 0; n < 8; n++)
     serve(&farm, n % 2);

@@ -20,6 +20,8 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
+static const RtcListenerOptions plain = {.notsent_lowat = RTC_TCP_PATH_LOWAT_DEFAULT};
+
 static RtcAddress address_of(const char *text) {
   RtcAddress address;
   assert_int_equal(rtc_address_parse(&address, text, -1), RTC_OK);
@@ -58,7 +60,7 @@ static void free_port_is_bound_and_told(void **state) {
   for (size_t i = 0; i < COUNT_OF(texts); i++) {
     RtcAddress address = address_of(texts[i]);
     int fd = -1, client = client_socket(address.storage.ss_family);
-    assert_int_equal(rtc_listener_open(&fd, &address, false, NULL), RTC_OK);
+    assert_int_equal(rtc_listener_open(&fd, &address, false, &plain), RTC_OK);
     assert_true(rtc_address_port(&address) != 0);
     assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -73,12 +75,12 @@ static void refused_address_says_why(void **state) {
   int first, second = -1;
   RtcAddress taken = address_of("127.0.0.1:0"), foreign = address_of("192.0.2.1:0");
   (void)state;
-  assert_int_equal(rtc_listener_open(&first, &taken, false, NULL), RTC_OK);
+  assert_int_equal(rtc_listener_open(&first, &taken, false, &plain), RTC_OK);
   RtcAddress same = taken;
-  assert_int_equal(rtc_listener_open(&second, &same, false, NULL), RTC_ERROR_ADDRESS_IN_USE);
+  assert_int_equal(rtc_listener_open(&second, &same, false, &plain), RTC_ERROR_ADDRESS_IN_USE);
   same = taken;
-  assert_int_equal(rtc_listener_open(&second, &same, true, NULL), RTC_ERROR_ADDRESS_IN_USE);
-  assert_int_equal(rtc_listener_open(&second, &foreign, false, NULL), RTC_ERROR_SYSTEM);
+  assert_int_equal(rtc_listener_open(&second, &same, true, &plain), RTC_ERROR_ADDRESS_IN_USE);
+  assert_int_equal(rtc_listener_open(&second, &foreign, false, &plain), RTC_ERROR_SYSTEM);
   assert_int_equal(second, -1);
   close(first);
   int next = dup(0);
@@ -93,12 +95,20 @@ static void assert_congestion_control(int fd, const char *wanted) {
   assert_string_equal(name, wanted);
 }
 
-/* What is accepted has the listener's congestion control. Reno is in every kernel. */
-static void congestion_control_is_the_listeners(void **state) {
+static void assert_option(int fd, int option, int wanted) {
+  int value = -1;
+  socklen_t len = sizeof value;
+  assert_int_equal(getsockopt(fd, IPPROTO_TCP, option, &value, &len), 0);
+  assert_int_equal(value, wanted);
+}
+
+/* What is accepted has the options that its listener was given. Reno is in every kernel. */
+static void accepted_has_the_options_of_its_listener(void **state) {
+  const RtcListenerOptions options = {.congestion_control = "reno", .notsent_lowat = 12345};
   RtcAddress address = address_of("127.0.0.1:0");
   int fd = -1, client = client_socket(AF_INET), accepted = -1;
   (void)state;
-  assert_int_equal(rtc_listener_open(&fd, &address, false, "reno"), RTC_OK);
+  assert_int_equal(rtc_listener_open(&fd, &address, false, &options), RTC_OK);
   assert_congestion_control(fd, "reno");
   connect_to(client, &address);
   for (int i = 0; i < 1000 && accepted < 0; i++) {
@@ -108,6 +118,8 @@ static void congestion_control_is_the_listeners(void **state) {
   }
   assert_true(accepted >= 0);
   assert_congestion_control(accepted, "reno");
+  assert_option(accepted, TCP_NODELAY, 1);
+  assert_option(accepted, TCP_NOTSENT_LOWAT, 12345);
   close(accepted);
   close(client);
   close(fd);
@@ -115,11 +127,12 @@ static void congestion_control_is_the_listeners(void **state) {
 
 /* One that the kernel does not have is told, before anything is bound, and no socket stays. */
 static void unknown_congestion_control_is_refused(void **state) {
+  const RtcListenerOptions options = {.congestion_control = "nosuchthing"};
   RtcAddress address = address_of("127.0.0.1:0");
   int fd = -1, before = dup(0);
   (void)state;
   close(before);
-  assert_int_equal(rtc_listener_open(&fd, &address, false, "nosuchthing"), RTC_ERROR_UNSUPPORTED);
+  assert_int_equal(rtc_listener_open(&fd, &address, false, &options), RTC_ERROR_UNSUPPORTED);
   assert_int_equal(fd, -1);
   assert_int_equal(rtc_address_port(&address), 0);
   int next = dup(0);
@@ -133,7 +146,7 @@ static void workers_share_a_port(void **state) {
   RtcAddress address = address_of("127.0.0.1:0");
   (void)state;
   for (size_t i = 0; i < COUNT_OF(fds); i++)
-    assert_int_equal(rtc_listener_open(&fds[i], &address, true, NULL), RTC_OK);
+    assert_int_equal(rtc_listener_open(&fds[i], &address, true, &plain), RTC_OK);
   for (size_t i = 0; i < COUNT_OF(fds); i++)
     close(fds[i]);
 }
@@ -143,9 +156,9 @@ static void families_stand_side_by_side(void **state) {
   int v4, v6;
   RtcAddress any4 = address_of("0.0.0.0:0"), any6 = address_of("[::]:0");
   (void)state;
-  assert_int_equal(rtc_listener_open(&v4, &any4, false, NULL), RTC_OK);
+  assert_int_equal(rtc_listener_open(&v4, &any4, false, &plain), RTC_OK);
   rtc_address_set_port(&any6, rtc_address_port(&any4));
-  assert_int_equal(rtc_listener_open(&v6, &any6, false, NULL), RTC_OK);
+  assert_int_equal(rtc_listener_open(&v6, &any6, false, &plain), RTC_OK);
   close(v4);
   close(v6);
 }
@@ -155,7 +168,7 @@ static void port_is_bound_again_at_once(void **state) {
   RtcAddress address = address_of("127.0.0.1:0");
   int fd, again, client = client_socket(AF_INET);
   (void)state;
-  assert_int_equal(rtc_listener_open(&fd, &address, false, NULL), RTC_OK);
+  assert_int_equal(rtc_listener_open(&fd, &address, false, &plain), RTC_OK);
   connect_to(client, &address);
   int served = -1;
   while (served < 0)
@@ -163,7 +176,7 @@ static void port_is_bound_again_at_once(void **state) {
   close(served); /* the side that closes first waits */
   close(client);
   close(fd);
-  assert_int_equal(rtc_listener_open(&again, &address, false, NULL), RTC_OK);
+  assert_int_equal(rtc_listener_open(&again, &address, false, &plain), RTC_OK);
   close(again);
 }
 
@@ -179,7 +192,7 @@ static RtcError start_listener(Part *part) {
   RtcAddress address = address_of("127.0.0.1:0");
   RtcError error = rtc_shard_init(&part->shard, NULL, the_worker(), 0, &part->settings, NULL, 1);
   if (!error)
-    error = rtc_listener_open(&fd, &address, false, NULL);
+    error = rtc_listener_open(&fd, &address, false, &plain);
   return error ? error : rtc_listener_start(&part->shard.listeners[0], &part->shard, fd);
 }
 
@@ -322,7 +335,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(free_port_is_bound_and_told),
       cmocka_unit_test(refused_address_says_why),
-      cmocka_unit_test(congestion_control_is_the_listeners),
+      cmocka_unit_test(accepted_has_the_options_of_its_listener),
       cmocka_unit_test(unknown_congestion_control_is_refused),
       cmocka_unit_test(workers_share_a_port),
       cmocka_unit_test(families_stand_side_by_side),

@@ -72,10 +72,12 @@ static void socket_begins_with_the_least(void **state) {
   int fds[2];
   (void)state;
   connect_pair(fds);
-  rtc_tcp_path_init(&path, fds[1], 20 * KIB);
+  rtc_tcp_path_prepare(fds[1], 20 * KIB);
   assert_int_equal(option_of(fds[1], TCP_NODELAY), 1);
   assert_int_equal(option_of(fds[1], TCP_NOTSENT_LOWAT), 20 * KIB);
-  rtc_tcp_path_init(&path, fds[1], SIZE_MAX);
+  rtc_tcp_path_prepare(fds[1], SIZE_MAX);
+  rtc_tcp_path_init(&path, SIZE_MAX);
+  assert_int_equal(path.lowat, RTC_TCP_PATH_LOWAT_MAX);
   assert_int_equal(option_of(fds[1], TCP_NOTSENT_LOWAT), RTC_TCP_PATH_LOWAT_MAX);
   close(fds[0]);
   close(fds[1]);
@@ -88,7 +90,7 @@ static void fast_path_raises_it(void **state) {
   int fds[2];
   (void)state;
   connect_pair(fds);
-  rtc_tcp_path_init(&path, fds[1], 1 * KIB);
+  rtc_tcp_path_init(&path, 1 * KIB);
   for (int i = 0; i < 100; i++) {
     ssize_t sent = send(fds[1], data, sizeof data, MSG_DONTWAIT);
     while (sent > 0) {
