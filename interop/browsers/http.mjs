@@ -1,7 +1,7 @@
 // What rtctcp-server's HTTP says and does, without a browser: http.mjs SERVER
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import path from 'node:path';
 
@@ -259,6 +259,26 @@ async function checkDebug(report, program) {
   }
 }
 
+// ---- Threads ----------------------------------------------------------------------------------
+
+/* proc(5): field 41 of stat is the policy; the second one, the name, is in parentheses. */
+const policyOf = (task) => Number(readFileSync(`${task}/stat`, 'utf8').split(') ').at(-1).split(' ')[38]);
+const SCHED_BATCH = 3;
+
+/* What handles requests waits for what handles media, and nothing else does. */
+async function checkThreads(report, program) {
+  const server = await Server.start(program, ['--workers', '2']);
+  try {
+    const tasks = `/proc/${server.process.pid}/task`;
+    const batch = readdirSync(tasks).filter((id) => policyOf(`${tasks}/${id}`) === SCHED_BATCH);
+    const names = batch.map((id) => readFileSync(`${tasks}/${id}/comm`, 'utf8').trim());
+    report.check(names.length === 1 && names[0].startsWith('MHD'),
+      'the HTTP thread, and no other, is a batch thread', names.join(', '));
+  } finally {
+    server.kill();
+  }
+}
+
 // ---- The cap, and drains ----------------------------------------------------------------------
 
 const post = (server, stream) => request('POST', `${server.url}/whip/${stream}`,
@@ -372,7 +392,7 @@ function checkArguments(report, program) {
 }
 
 async function run(report, program) {
-  const steps = { checkArguments, checkPatch, checkDebug, checkCap, checkDrain, checkLastAnswer,
+  const steps = { checkArguments, checkPatch, checkDebug, checkThreads, checkCap, checkDrain, checkLastAnswer,
     checkDrainDeadline, checkSecondSignal, checkIdleDrain };
   for (const [name, step] of Object.entries(steps)) {
     await report.step(`${name} comes to its end`, () => step(report, program));

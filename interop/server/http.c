@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,6 +339,21 @@ static struct MHD_Daemon *start_daemon(Http *http) {
       on_request_over, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
 }
 
+/* A batch thread interrupts no other one when it wakes up: it waits until a worker on its core has
+ * nothing to do, or has had its share. So media goes first, and requests come to the HTTP thread by
+ * the dozen when there are many. A thread begins with its maker's policy. */
+static struct MHD_Daemon *start_batch_daemon(Http *http) {
+  struct sched_param before, batch = {0};
+  int policy;
+  bool changed = pthread_getschedparam(pthread_self(), &policy, &before) == 0 &&
+                 policy == SCHED_OTHER &&
+                 pthread_setschedparam(pthread_self(), SCHED_BATCH, &batch) == 0;
+  struct MHD_Daemon *daemon = start_daemon(http);
+  if (changed)
+    pthread_setschedparam(pthread_self(), policy, &before);
+  return daemon;
+}
+
 RtcError http_new(Http **http, const HttpConfig *config) {
   pthread_condattr_t attributes;
   Http *made = calloc(1, sizeof *made);
@@ -349,7 +365,7 @@ RtcError http_new(Http **http, const HttpConfig *config) {
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&made->idle, &attributes);
   pthread_condattr_destroy(&attributes);
-  made->daemon = start_daemon(made);
+  made->daemon = start_batch_daemon(made);
   if (!made->daemon) {
     http_destroy(made);
     return RTC_ERROR_LIBRARY;

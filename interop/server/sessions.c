@@ -25,12 +25,14 @@ const char *session_role_name(SessionRole role) {
 }
 
 static bool name_location(Session *session, SessionRole role, unsigned worker) {
+  static const char digits[] = "0123456789abcdef";
   unsigned char random[SESSION_TOKEN_LEN / 2];
   char token[SESSION_TOKEN_LEN + 1];
   if (!random_fill(random, sizeof random))
     return false;
-  for (size_t i = 0; i < sizeof random; i++)
-    snprintf(token + 2 * i, 3, "%02x", random[i]);
+  for (size_t i = 0; i < SESSION_TOKEN_LEN; i++)
+    token[i] = digits[random[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+  token[SESSION_TOKEN_LEN] = '\0';
   snprintf(session->location, sizeof session->location, "/%s/%s/%u-%s", session_role_name(role),
            session->stream, worker, token);
   return true;
