@@ -1,7 +1,7 @@
 // Writes docs/PERFORMANCE.md from the results, and what is printed while they come.
 
 import {
-  growthLine, halfLoad, memoryParts, over, perPacket, phase, sessionOctets, spread, targetRows,
+  growthLine, halfLoad, memoryParts, over, perPacket, phase, sessionOctets, setups, spread, targetRows,
 } from './figures.mjs';
 import { short } from './plot.mjs';
 import { NAMES } from './plots.mjs';
@@ -90,9 +90,9 @@ function limitTable(results) {
     line('a packet: copy, protect and frame alone', results.frames, ({ limit }) => limit.protect_ns / 1000),
     ...stream('a packet, frames of 10 to 50 receivers', results.frames),
     ...stream('a packet, one at a time to 200 receivers', results.single),
-    line('a handshake: bare OpenSSL', results.churn, ({ limit }) => limit.bare_ns / 1000),
-    line('a handshake: the library\'s DTLS alone', results.churn, ({ limit }) => limit.library_ns / 1000),
-    line('a session, begun: rtctcp', results.churn, ({ opened }) => opened.setup.server_cpu_us_per_session),
+    line('a handshake: bare OpenSSL', setups(results.churn), ({ limit }) => limit.bare_ns / 1000),
+    line('a handshake: the library\'s DTLS alone', setups(results.churn), ({ limit }) => limit.library_ns / 1000),
+    line('a session, begun: rtctcp', setups(results.churn), ({ opened }) => opened.setup.server_cpu_us_per_session),
     line('a session, begun and ended: rtctcp', results.churn, ({ rtctcp }) => rtctcp.setup.server_cpu_us_per_session),
   ]);
 }
@@ -257,8 +257,8 @@ ${thinningTable(results)}
 
 ${sweepTable(results)}
 
-Half load is half of what would fill the server's core, reckoned from the last point that did not; of its
-${half.p99s.length} runs the one with the median p99 is told${half.limitedByLoad
+Half load is half of what fills the server's core, reckoned from the run before, for the speed of a machine that
+is shared changes; of the ${half.p99s.length} runs nearest to it the one with the median p99 is told${half.limitedByLoad
     ? '; here it is less, for the load generator\'s own core would be full' : ''}.
 
 ## Slow readers
