@@ -211,7 +211,8 @@ ${troubleSection(troubles)}
   before, and, where it is said, ended (DELETE).
 - **Memory a session** is the growth of RSS from few sessions to many, divided by their number.
 - **Latency** is from before a publisher's frame is protected to after a player's packet is opened, in the load
-  generator: its own work and its waiting for its core are in it.
+  generator: its own work and its waiting for its core are in it. Several publishers' frames are spread evenly over a frame's
+  time.
 - **The bare loop** (\`rtctcp/bench/bench_limits.c\`) protects, copies, frames and sends the same packets with one send
   call a receiver, and does nothing else. *Flat out* its caches are warm, and the process that reads hardly ever
   sleeps; *at the stream's pace* each frame begins cold and wakes its reader, which costs a multiple. A server

@@ -8,13 +8,16 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #define TRICKLE_NS      NS_PER_S
 #define CATCH_UP_MAX_NS NS_PER_S /* what is later is left out: the machine has slept */
 
 struct Publisher {
   PublisherConfig config;
-  uv_timer_t timer;
+  uv_poll_t ticks;
+  int timer_fd;      /* owned: expires when a frame is due; libuv's timers know milliseconds only */
   RtcStream *stream; /* borrowed: the connection's */
   Pace pace;
   bool stopped;
@@ -75,11 +78,14 @@ static void send_frame(Publisher *publisher, uint64_t now_ns) {
 
 /* ---- The pace -------------------------------------------------------------------------------- */
 
+static double period_ns(const Publisher *publisher) {
+  return publisher->pace == PACE_TRICKLE ? (double)TRICKLE_NS
+                                         : (double)NS_PER_S / publisher->config.rate;
+}
+
 static uint64_t due_ns(const Publisher *publisher) {
-  double period_ns = publisher->pace == PACE_TRICKLE ? (double)TRICKLE_NS
-                                                     : (double)NS_PER_S / publisher->config.rate;
   double frames = (double)publisher->paced + publisher->config.offset;
-  return publisher->paced_ns + (uint64_t)(frames * period_ns);
+  return publisher->paced_ns + (uint64_t)(frames * period_ns(publisher));
 }
 
 static void note_late(Publisher *publisher, uint64_t late_ns) {
@@ -87,8 +93,7 @@ static void note_late(Publisher *publisher, uint64_t late_ns) {
     publisher->late_ns = late_ns;
 }
 
-static void on_timer(uv_timer_t *timer) {
-  Publisher *publisher = timer->data;
+static void send_due_frames(Publisher *publisher) {
   uint64_t now_ns = clock_ns(), due;
   while (!publisher->stopped && (due = due_ns(publisher)) <= now_ns) {
     publisher->paced++;
@@ -98,23 +103,39 @@ static void on_timer(uv_timer_t *timer) {
     send_frame(publisher, now_ns);
     now_ns = clock_ns();
   }
-  if (publisher->stopped)
-    return;
-  uv_update_time(timer->loop);
-  /* Rounded up: a timer of 0 ms runs again before anything else of the loop does. */
-  uint64_t wait_ms = (due_ns(publisher) - now_ns + NS_PER_MS - 1) / NS_PER_MS;
-  uv_timer_start(timer, on_timer, wait_ms, 0);
+}
+
+static struct timespec timespec_of(uint64_t ns) {
+  return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+/* The timer expires once, when the next frame is due; it fails for a wrong time only. */
+static void await_next_frame(Publisher *publisher) {
+  const struct itimerspec due = {.it_value = timespec_of(due_ns(publisher))};
+  timerfd_settime(publisher->timer_fd, TFD_TIMER_ABSTIME, &due, NULL);
+}
+
+static void on_tick(uv_poll_t *ticks, int status, int events) {
+  Publisher *publisher = ticks->data;
+  (void)status;
+  (void)events;
+  send_due_frames(publisher);
+  if (!publisher->stopped)
+    await_next_frame(publisher); /* and what has expired is forgotten, without a read */
 }
 
 void publisher_set_pace(Publisher *publisher, Pace pace) {
+  static const struct itimerspec never = {0};
   publisher->pace = pace;
   publisher->paced = 0;
   publisher->paced_ns = clock_ns();
   publisher->keyframe_wanted = true;
-  if (publisher->stopped || pace == PACE_NONE)
-    uv_timer_stop(&publisher->timer);
+  if (publisher->stopped)
+    return;
+  if (pace == PACE_NONE)
+    timerfd_settime(publisher->timer_fd, 0, &never, NULL);
   else
-    uv_timer_start(&publisher->timer, on_timer, 0, 0);
+    await_next_frame(publisher);
 }
 
 void publisher_want_keyframe(Publisher *publisher) {
@@ -152,38 +173,50 @@ static void on_keyframe_wanted(void *arg) {
   publisher_want_keyframe(arg);
 }
 
+static void free_publisher(Publisher *publisher) {
+  if (publisher->timer_fd >= 0)
+    close(publisher->timer_fd);
+  free(publisher);
+}
+
+static RtcError add_stream(Publisher *publisher) {
+  const RtcStreamConfig stream = {
+      .media = RTC_MEDIA_VIDEO,
+      .ssrc = publisher->config.ssrc,
+      .payload_type = STREAM_PAYLOAD_TYPE,
+      .clock_rate = STREAM_CLOCK_RATE,
+      .on_keyframe_wanted = on_keyframe_wanted,
+      .arg = publisher,
+  };
+  return rtc_connection_add_stream(&publisher->stream, publisher->config.connection, &stream);
+}
+
 RtcError publisher_new(Publisher **publisher, const PublisherConfig *config) {
   Publisher *made = calloc(1, sizeof *made);
   if (!made)
     return RTC_ERROR_NO_MEMORY;
-  const RtcStreamConfig stream = {
-      .media = RTC_MEDIA_VIDEO,
-      .ssrc = config->ssrc,
-      .payload_type = STREAM_PAYLOAD_TYPE,
-      .clock_rate = STREAM_CLOCK_RATE,
-      .on_keyframe_wanted = on_keyframe_wanted,
-      .arg = made,
-  };
-  RtcError error = rtc_connection_add_stream(&made->stream, config->connection, &stream);
-  if (error != RTC_OK) {
-    free(made);
-    return error;
-  }
   made->config = *config;
   made->began_ns = clock_ns();
-  uv_timer_init(config->loop, &made->timer);
-  made->timer.data = made;
+  made->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  RtcError error = made->timer_fd >= 0 ? add_stream(made) : RTC_ERROR_SYSTEM;
+  if (error != RTC_OK) {
+    free_publisher(made);
+    return error;
+  }
+  uv_poll_init(config->loop, &made->ticks, made->timer_fd);
+  made->ticks.data = made;
+  uv_poll_start(&made->ticks, UV_READABLE, on_tick);
   *publisher = made;
   return RTC_OK;
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
-  free(handle->data);
+static void on_ticks_closed(uv_handle_t *handle) {
+  free_publisher(handle->data);
 }
 
 void publisher_stop(Publisher *publisher) {
   if (!publisher || publisher->stopped)
     return;
   publisher->stopped = true;
-  uv_close((uv_handle_t *)&publisher->timer, on_timer_closed);
+  uv_close((uv_handle_t *)&publisher->ticks, on_ticks_closed);
 }
