@@ -247,7 +247,8 @@ static void wish_comes_back(void **state) {
   (void)state;
   start(&stage, 2);
   FarmSession *publisher = open_publisher(&stage, 0);
-  publish_packet(&stage, publisher, true); /* its SSRC is learnt */
+  /* Its SSRC is learnt. No keyframe: one that is read after the wish answers it, without a PLI. */
+  publish_packet(&stage, publisher, false);
   FarmSession *player = open_player(&stage, 1);
   await_pli(publisher);
   assert_stream_flows(&stage, publisher, &player, 1);
