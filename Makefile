@@ -164,7 +164,7 @@ soak-chrome: all $(NODE_MODULES) ## load LOADS pages that publish, and close the
 $(NODE_MODULES): interop/browsers/package-lock.json
 	@cd $(<D) && npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch $(@:interop/browsers/%=%)
 
-bench: ## measure against limits and Pion, and write docs/PERFORMANCE.md: a quarter of an hour
+bench: ## measure against limits and Pion, and write docs/PERFORMANCE.md: half an hour
 	@.ci/deps bench
 	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) bench-programs
 	@ulimit -n $$(ulimit -Hn) && node interop/bench/bench.mjs --build $(BUILD) --out docs

@@ -18,8 +18,7 @@ import { PARTS, PLANS, Scenarios } from './scenarios.mjs';
 
 const NOTES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'notes.md');
 const NEEDED = ['rtctcp-server', 'pion-server', 'rtctcp-load', 'bench/bench_limits',
-  'bench/bench_handshake', 'bench/bench_memory', 'bench/bench_ground'];
-const GROUND_SHARE = 0.15; // of the machine's memory
+  'bench/bench_handshake', 'bench/bench_memory'];
 
 const { values: options } = parseArgs({
   options: {
@@ -44,8 +43,6 @@ async function measure(build, names, earlier) {
   if (cores) moveTo(cores.load);
   say(`${machine.cpu}, Linux ${machine.kernel}; ${cores
     ? `server on core ${cores.server}, load on core ${cores.load}` : 'one core only: nothing is pinned'}`);
-
-  await programs.layGround(Math.round(machine.memoryGiB * 1024 * GROUND_SHARE));
 
   const begin = performance.now();
   const troubles = (earlier?.troubles ?? []).filter((line) => !names.some((name) => line.startsWith(name)));

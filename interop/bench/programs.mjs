@@ -1,7 +1,6 @@
 // Runs the programs that measure and those that are measured, each on its core.
 
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -65,18 +64,6 @@ export class Programs {
     } catch {
       throw new Error(`${command.join(' ')}: no JSON\n${stdout.slice(0, 500)}\n${stderr}`);
     }
-  }
-
-  /* Memory as after some hours of use, until this process ends: see rtctcp/bench/bench_ground.c. */
-  async layGround(mib) {
-    const child = spawn(path.join(this.build, 'bench/bench_ground'), [`${mib}`],
-      { stdio: ['pipe', 'pipe', 'inherit'] });
-    children.add(child);
-    const [said] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
-    if (!`${said}`.startsWith('ready')) throw new Error(`bench_ground: ${said}`);
-    child.unref();
-    child.stdin.unref();
-    child.stdout.unref();
   }
 
   /* Starts a server of that kind for as long as use(server) runs. */

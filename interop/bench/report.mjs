@@ -68,7 +68,7 @@ function machineTable({ machine, cores, plan, again = [] }) {
     ['date, revision', `${rest.date}, ${rest.commit || 'unknown'}`],
     ['versions', Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')],
     ['cores', cores ? `server on ${cores.server}, load generator on ${cores.load}` : 'not pinned: there is only one'],
-    ['repetitions', `${plan.repetitions} of ${plan.seconds} s; medians, ratios within a repetition`],
+    ['repetitions', `${plan.repetitions}; medians, ratios within a repetition`],
     ...(again.length > 0 ? [['measured again, later', again.join(', ')]] : []),
   ];
   return rows.map(([name, value]) => `- **${name}**: ${value}`).join('\n');
@@ -207,6 +207,9 @@ ${troubleSection(troubles)}
   \`schedstat\` what says more) over the time that is measured, divided by the packets that the players got and opened. It has everything in it: reading the publisher,
   RTCP, STUN, timers, and the kernel's TCP, of which loopback does the receiver's half, too, in the sender's time.
   What the server needs with idle sessions or with none is not taken off; it is in the table of peers.
+- **Takes**: a stream is measured ${plan.takes === 1 ? 'once' : `${plan.takes} times`}, ${plan.take} s each, in turn with what it is compared with, and so is each
+  point of growth. The take that took least CPU counts, the bare loop's and Pion's as well, for what others add on
+  a shared machine is never less than nothing.
 - **CPU a session** is the same over sessions that are opened (HTTP, SDP, ICE, DTLS) by a server that has had as many
   before, and, where it is said, ended (DELETE).
 - **Memory a session** is the growth of RSS from few sessions to many, divided by their number.
