@@ -99,8 +99,9 @@ RTC_API uint16_t rtc_server_port(const RtcServer *server, size_t listener);
 
 /* Ends softly. From here on rtc_connection_new says CLOSED, sessions that no TCP conn has reached
  * end with CLOSED(DRAIN), and a first frame of none is refused; all others go on, and may come back
- * on another TCP conn. When a worker's last session has ended, or at the deadline, which ends the
- * rest with CLOSED(DRAIN), the worker's share closes as by rtc_server_close.
+ * on another TCP conn. When the last session of all workers has ended the server closes as by
+ * rtc_server_close; until then each worker serves the port. At the deadline those that are left
+ * end with CLOSED(DRAIN).
  * deadline_ms  from now
  * on_closed    as of rtc_server_close; a rtc_server_close that follows replaces it
  * Any thread; once, before rtc_server_close. */

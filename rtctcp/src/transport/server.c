@@ -19,10 +19,11 @@ struct RtcServer {
   bool no_reuse_port; /* all workers have the same sockets */
   RtcShard *shards;   /* owned: an array */
   size_t shard_count;
-  int64_t drain_deadline_us; /* written before the shards are told of a drain */
+  int64_t drain_deadline_us; /* written before the shards are told of a drain, as undrained is */
 
   pthread_mutex_t lock; /* of what is below */
   size_t keepers;       /* shards that are not closed, and a rtc_server_close that runs */
+  size_t undrained;     /* shards that a drain awaits */
   bool close_asked;
   void (*on_closed)(void *arg);
   void *arg; /* borrowed */
@@ -212,33 +213,51 @@ static void drain_shard(void *arg) {
   rtc_server_let_go(server);
 }
 
-/* Tells every shard to end, this way or that, and on_closed when the last has. */
-static void end_shards(RtcServer *server, bool drain, void (*on_closed)(void *arg), void *arg) {
+/* fn runs on the shard's worker, and lets go of the server. false: the worker has stopped, and has
+ * closed the shard before */
+static bool tell(RtcShard *shard, RtcLetter *letter, void (*fn)(void *arg)) {
+  rtc_server_keep(shard->server);
+  *letter = (RtcLetter){.fn = fn, .arg = shard};
+  if (rtc_worker_post_letter(shard->worker, letter) == RTC_OK)
+    return true;
+  rtc_server_let_go(shard->server);
+  return false;
+}
+
+/* The caller lets go of the server, too. */
+static void ask_for_close(RtcServer *server, void (*on_closed)(void *arg), void *arg) {
   pthread_mutex_lock(&server->lock);
   server->close_asked = true;
   server->on_closed = on_closed;
   server->arg = arg;
   server->keepers++;
   pthread_mutex_unlock(&server->lock);
-  for (size_t i = 0; i < server->shard_count; i++) {
-    RtcShard *shard = &server->shards[i];
-    rtc_server_keep(server); /* for the message: its worker may close the shard before it comes */
-    RtcLetter *letter = drain ? &shard->letters.drain : &shard->letters.close;
-    *letter = (RtcLetter){.fn = drain ? drain_shard : close_shard, .arg = shard};
-    if (rtc_worker_post_letter(shard->worker, letter) != RTC_OK)
-      rtc_server_let_go(server); /* its worker has stopped, and has closed the shard before */
-  }
-  rtc_server_let_go(server);
 }
 
 void rtc_server_close(RtcServer *server, void (*on_closed)(void *arg), void *arg) {
-  end_shards(server, false, on_closed, arg);
+  ask_for_close(server, on_closed, arg);
+  for (size_t i = 0; i < server->shard_count; i++)
+    (void)tell(&server->shards[i], &server->shards[i].letters.close, close_shard);
+  rtc_server_let_go(server);
 }
 
 void rtc_server_drain(RtcServer *server, uint32_t deadline_ms, void (*on_closed)(void *arg),
                       void *arg) {
   server->drain_deadline_us = rtc_clock_now_us() + (int64_t)deadline_ms * RTC_US_PER_MS;
-  end_shards(server, true, on_closed, arg);
+  server->undrained = server->shard_count;
+  ask_for_close(server, on_closed, arg);
+  for (size_t i = 0; i < server->shard_count; i++)
+    if (!tell(&server->shards[i], &server->shards[i].letters.drain, drain_shard))
+      rtc_server_shard_drained(server);
+  rtc_server_let_go(server);
+}
+
+void rtc_server_shard_drained(RtcServer *server) {
+  pthread_mutex_lock(&server->lock);
+  bool last = --server->undrained == 0;
+  pthread_mutex_unlock(&server->lock);
+  for (size_t i = 0; last && i < server->shard_count; i++)
+    (void)tell(&server->shards[i], &server->shards[i].letters.drained, close_shard);
 }
 
 void rtc_server_destroy(RtcServer *server) {

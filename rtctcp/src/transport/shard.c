@@ -170,8 +170,10 @@ static void end_unbegun(RtcResource *resource, void *arg) {
 }
 
 void rtc_shard_drain(RtcShard *shard, int64_t deadline_us) {
-  if (shard->state != RTC_SHARD_STATE_CLOSE || shard->draining)
+  if (shard->state != RTC_SHARD_STATE_CLOSE) {
+    rtc_server_shard_drained(shard->server);
     return;
+  }
   shard->draining = true;
   rtc_load_close(&shard->load);
   rtc_timer_start(&shard->drain, deadline_us);
@@ -179,10 +181,13 @@ void rtc_shard_drain(RtcShard *shard, int64_t deadline_us) {
   rtc_shard_check_drained(shard);
 }
 
-/* The registry has those that live, and no others. */
+/* The registry has those that live, and no others. The listeners stay until all shards are drained:
+ * a TCP conn in the queue of one that is closed would be reset, whosever session it comes for. */
 void rtc_shard_check_drained(RtcShard *shard) {
-  if (shard->draining && shard->registry.count == 0)
-    rtc_shard_close(shard);
+  if (!shard->draining || shard->drained || shard->registry.count > 0)
+    return;
+  shard->drained = true;
+  rtc_server_shard_drained(shard->server);
 }
 
 /* -- Closed -- */

@@ -65,10 +65,11 @@ typedef struct RtcShard {
   RtcLoad load;
   RtcWorkerHolder holder;
   RtcShardState state;
-  bool draining;  /* no new sessions; it closes itself after the last one */
+  bool draining;  /* no new sessions */
+  bool drained;   /* the server knows that the last one has ended */
   RtcTimer drain; /* the drain's deadline */
   struct {
-    RtcLetter start, drain, close; /* each is posted once at most */
+    RtcLetter start, drain, drained, close; /* each is posted once at most */
   } letters;
 } RtcShard;
 
@@ -93,8 +94,8 @@ RTC_MUST_CHECK RtcError rtc_shard_start(RtcShard *shard, const int *fds);
  * has gone. On the worker's thread; fine twice. */
 void rtc_shard_close(RtcShard *shard);
 
-/* Takes no new sessions, ends those that have not begun, and closes when the last one has ended, or
- * at the deadline. On the worker's thread. */
+/* Takes no new sessions, ends those that have not begun, and calls rtc_server_shard_drained when
+ * the last one has ended. Closes at the deadline. On the worker's thread, once. */
 void rtc_shard_drain(RtcShard *shard, int64_t deadline_us);
 
 /* A session has ended: was it the last one that a drain awaits? */
@@ -109,6 +110,10 @@ void rtc_shard_check_closed(RtcShard *shard);
  * closed, as its last act. */
 void rtc_server_keep(RtcServer *server);
 void rtc_server_let_go(RtcServer *server);
+
+/* A shard has no sessions any more, and takes none: after the last such call of a drain all shards
+ * close. Each shard's once, and only during a drain. */
+void rtc_server_shard_drained(RtcServer *server);
 
 /* This worker's share; NULL: it has none. */
 RtcShard *rtc_server_shard_of_worker(const RtcServer *server, const RtcWorker *worker);

@@ -97,7 +97,7 @@ static void end_server(Life *life) {
   clock_gettime(CLOCK_REALTIME, &until);
   until.tv_sec += DEADLINE_S;
   if (life->drains)
-    rtc_server_drain(life->server, 1000, on_closed, life);
+    rtc_server_drain(life->server, 2 * DEADLINE_S * 1000, on_closed, life);
   else
     rtc_server_close(life->server, on_closed, life);
   int waited;

@@ -10,7 +10,9 @@
 #include "support/farm.h"
 #include "support/rtp.h"
 
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* -- The workers' threads -- */
@@ -157,7 +159,14 @@ void farm_unref_handle(void *arg) {
 }
 
 void farm_await_closed(Farm *farm) {
-  wait_semaphore(&farm->closed);
+  struct timespec until;
+  int result;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += FARM_DEADLINE_MS / 1000;
+  do
+    result = sem_clockwait(&farm->closed, CLOCK_MONOTONIC, &until);
+  while (result != 0 && errno == EINTR);
+  assert_int_equal(result, 0);
   rtc_server_destroy(farm->server);
   farm->server = NULL;
 }

@@ -107,7 +107,7 @@ static void who_takes_no_sessions_is_not_picked(void **state) {
   FarmSession *session = farm_open(&farm, 1);
   farm_connect(session); /* else the drain ends at once, and with it what is asked here */
   assert_int_equal(peer_bind(session->peer, 0, PEER_USE_CANDIDATE), PEER_OK);
-  rtc_server_drain(farm.server, FARM_DEADLINE_MS, farm_on_closed, &farm);
+  rtc_server_drain(farm.server, 2 * FARM_DEADLINE_MS, farm_on_closed, &farm);
   for (int turn = 0; turn < FARM_DEADLINE_MS && rtc_server_pick_worker(farm.server); turn++)
     usleep(1000);
   assert_null(rtc_server_pick_worker(farm.server));

@@ -296,6 +296,71 @@ static void worker_stops_with_sockets_on_their_way(void **state) {
   farm_end(&farm);
 }
 
+static void nothing(void *arg) {
+  (void)arg;
+}
+
+static void drain(Farm *farm) {
+  rtc_server_drain(farm->server, 2 * FARM_DEADLINE_MS, farm_on_closed, farm);
+  for (size_t i = 0; i < farm->worker_count; i++)
+    farm_run_on(farm->workers[i], nothing, NULL); /* it has heard of it */
+}
+
+/* A worker without sessions serves the port on while another one drains: what has come to its
+ * socket meanwhile, and what comes later, finds its session. */
+static void drained_worker_takes_sockets_on(void **state) {
+  (void)state;
+  Farm farm;
+  FarmGate gate;
+  farm_start(&farm, 2);
+  for (size_t n = 0; n < 16; n++) {
+    FarmSession *session = farm_open(&farm, 0);
+    farm_connect(session);
+    assert_int_equal(peer_bind(session->peer, 0, PEER_USE_CANDIDATE), PEER_OK);
+  }
+  farm_close_gate(&gate, farm.workers[1]);
+  for (size_t n = 0; n < farm.session_count; n++)
+    assert_int_equal(peer_connect_conn(farm.sessions[n].peer, 1, "127.0.0.1", farm.port), PEER_OK);
+  rtc_server_drain(farm.server, 2 * FARM_DEADLINE_MS, farm_on_closed, &farm);
+  farm_open_gate(&gate);
+  farm_run_on(farm.workers[1], nothing, NULL);
+  for (size_t n = 0; n < farm.session_count; n++) {
+    RtcPeer *peer = farm.sessions[n].peer;
+    assert_int_equal(peer_bind(peer, 1, 0), PEER_OK);
+    assert_int_equal(peer_connect_conn(peer, 2, "127.0.0.1", farm.port), PEER_OK);
+    assert_int_equal(peer_bind(peer, 2, 0), PEER_OK);
+  }
+  assert_true(FARM_SUM(&farm, tcp_closes[RTC_TCP_CLOSE_HANDED_OVER]) > 0);
+  for (size_t n = 0; n < farm.session_count; n++)
+    farm_run_on(farm.workers[0], farm_drop_handle, &farm.sessions[n]);
+  farm_await_closed(&farm); /* long before the deadline */
+  farm_end(&farm);
+}
+
+/* The share of a worker that stops during a drain is not waited for, whoever was drained first. */
+static void drain_does_not_wait_for_a_stopped_worker(void **state) {
+  (void)state;
+  for (size_t stopped = 0; stopped < 2; stopped++) {
+    Farm farm;
+    farm_start(&farm, 2);
+    for (size_t n = 0; n < 2; n++) {
+      FarmSession *session = farm_open(&farm, n);
+      farm_connect(session);
+      assert_int_equal(peer_bind(session->peer, 0, PEER_USE_CANDIDATE), PEER_OK);
+    }
+    drain(&farm);
+    farm_run_on(farm.workers[stopped], farm_unref_handle, &farm.sessions[stopped]);
+    if (stopped)
+      farm_run_on(farm.workers[0], farm_drop_handle, &farm.sessions[0]);
+    rtc_worker_stop(farm.workers[stopped]);
+    rtc_worker_join(farm.workers[stopped]);
+    if (!stopped)
+      farm_run_on(farm.workers[1], farm_drop_handle, &farm.sessions[1]);
+    farm_await_closed(&farm);
+    farm_end(&farm);
+  }
+}
+
 /* A worker that had stopped before the server was made takes no socket from those that serve. */
 static void worker_that_does_not_serve_takes_no_sockets(void **state) {
   (void)state;
@@ -324,7 +389,8 @@ static void worker_that_does_not_serve_takes_no_sockets(void **state) {
     assert_int_equal(peer_await_response(session->peer, 0, 5000), PEER_OK);
     farm_run_on(farm.workers[0], farm_drop_handle, session);
   }
-  rtc_server_close(farm.server, farm_on_closed, &farm);
+  /* Without sessions it is over at once, also for who has never served. */
+  rtc_server_drain(farm.server, 2 * FARM_DEADLINE_MS, farm_on_closed, &farm);
   farm_await_closed(&farm);
   farm_end(&farm);
 }
@@ -341,6 +407,8 @@ int main(void) {
       CASE(restarted_sessions_are_found_from_every_worker),
       CASE(server_closes_with_sockets_on_their_way),
       CASE(worker_stops_with_sockets_on_their_way),
+      CASE(drained_worker_takes_sockets_on),
+      CASE(drain_does_not_wait_for_a_stopped_worker),
       CASE(worker_that_does_not_serve_takes_no_sockets),
   };
   return cmocka_run_group_tests_name("workers", tests, NULL, NULL);
