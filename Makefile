@@ -307,8 +307,8 @@ $(BUILD)/test/faults/%: $(BUILD)/obj/rtctcp/test/faults/%.o $(FAULT_OBJECTS) $(S
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -rdynamic $(FAULT_WRAPS:%=-Wl,--wrap=%) $^ $(CONTEXT_LIBS) $(LIB_LIBS) $(TEST_LIBS) -o $@
 
-# What of the server can be tested without HTTP: all that reads and writes what peers say.
-SERVER_TESTED := answer fragment h264 negotiate offer precondition text
+# What of the server can be tested alone: HTTP, and all that reads and writes what peers say.
+SERVER_TESTED := answer fragment h264 http log negotiate offer precondition text
 SERVER_TESTED_OBJECTS := $(SERVER_TESTED:%=$(BUILD)/obj/interop/server/%.o)
 $(BUILD)/test/server/%: $(BUILD)/obj/interop/server/test/%.o $(SERVER_TESTED_OBJECTS) $(STATIC_LIB)
 	@mkdir -p $(@D)

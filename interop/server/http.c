@@ -21,9 +21,9 @@
 #define BODY_FIRST_CAPACITY ((size_t)4 * 1024)
 
 typedef enum HttpPhase {
-  HTTP_STARTING, /* sockets are taken, jobs are not yet */
+  HTTP_STARTING, /* sockets are taken, and their requests answered with 503 */
   HTTP_OPEN,
-  HTTP_CLOSED,
+  HTTP_CLOSED, /* the same, but sockets are not taken */
 } HttpPhase;
 
 struct Http {
@@ -150,12 +150,26 @@ static enum MHD_Result begin(HttpRequest *request) {
   return deliver(request);
 }
 
+static void answer_not_open(HttpRequest *request) {
+  http_answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is starting or stopping");
+  http_answer_header(request, MHD_HTTP_HEADER_RETRY_AFTER, HTTP_RETRY_AFTER);
+}
+
+static bool is_open(Http *http) {
+  pthread_mutex_lock(&http->mutex);
+  bool open = http->phase == HTTP_OPEN;
+  pthread_mutex_unlock(&http->mutex);
+  return open;
+}
+
 static enum MHD_Result handle(HttpRequest *request) {
   Http *http = request->http;
   if (request->state == HTTP_REQUEST_JOB)
     request->job->finish(request->job, request);
   else if (request->body_len > HTTP_BODY_MAX)
     answer_too_large(request);
+  else if (!is_open(http))
+    answer_not_open(request);
   else {
     http->config.route(request, http->config.arg);
     if (request->state == HTTP_REQUEST_JOB)
@@ -270,8 +284,7 @@ bool http_request_suspend(HttpRequest *request, HttpJob *job) {
     http->jobs++;
   pthread_mutex_unlock(&http->mutex);
   if (!open) {
-    http_answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is starting or stopping");
-    http_answer_header(request, MHD_HTTP_HEADER_RETRY_AFTER, HTTP_RETRY_AFTER);
+    answer_not_open(request);
     return false;
   }
   request->state = HTTP_REQUEST_JOB;

@@ -28,18 +28,18 @@ typedef struct HttpRequest HttpRequest;
 
 typedef struct HttpConfig {
   RtcLog log;
-  /* Answers the request, or suspends it for a job. */
+  /* Answers the request, or suspends it for a job. Called from http_open to http_close. */
   void (*route)(HttpRequest *request, void *arg);
   void *arg; /* borrowed */
 } HttpConfig;
 
-/* Starts the HTTP thread; jobs are refused until http_open. Any thread.
+/* Starts the HTTP thread; until http_open it answers all requests with 503. Any thread.
  * Errors: NO_MEMORY, LIBRARY */
 RTC_MUST_CHECK RtcError http_new(Http **http, const HttpConfig *config);
 
-/* From here on jobs are taken. Any thread. */
+/* From here on requests are routed: what routes need must be there. Any thread. */
 void http_open(Http *http);
-/* No more sockets, no more jobs: what would need one is answered with 503. Any thread. */
+/* No more sockets, no more jobs: other requests are answered with 503. Any thread. */
 void http_close(Http *http);
 /* Waits for the jobs that are under way. false: some were not done in time. Any thread.
  * deadline  of CLOCK_MONOTONIC */

@@ -47,8 +47,8 @@ typedef struct RtcServerConfig {
   const char *const *congestion_control;
 
   /* Takes over a socket on which something else than ICE arrives (HTTP, TLS): fd is non-blocking,
-   * nothing was read from it, and it is the host's to close. On a worker's thread. NULL: such
-   * sockets are closed and counted. */
+   * nothing was read from it, and it is the host's to close. On a worker's thread, maybe before
+   * rtc_server_new has returned. NULL: such sockets are closed and counted. */
   void (*on_foreign_socket)(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg);
   void *arg; /* borrowed */
 } RtcServerConfig;
